@@ -1,0 +1,1 @@
+//! The engine: runs a checked program in an arena.

@@ -1,0 +1,158 @@
+//! AVX2 with FMA: two 256-bit registers.
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "each block is one lane operation on both halves, with the one proof that the token exists"
+)]
+
+use core::arch::x86_64::*;
+
+use super::lanes::{LANES, Simd};
+
+/// The proof that this CPU has AVX2 and FMA.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// The token, if the CPU has AVX2 and FMA.
+    pub fn new() -> Option<Self> {
+        #[cfg(feature = "std")]
+        let found = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+        #[cfg(not(feature = "std"))]
+        let found = cfg!(all(target_feature = "avx2", target_feature = "fma"));
+        found.then_some(Self(()))
+    }
+}
+
+/// Runs `f` with the instructions enabled.
+///
+/// # Safety
+/// The CPU must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn enabled<R, F: FnOnce() -> R>(f: F) -> R {
+    f()
+}
+
+/// One intrinsic on both halves.
+macro_rules! halves {
+    ($op:ident; $($x:ident),+) => {
+        // SAFETY: the token exists only where the CPU has AVX2 and FMA.
+        unsafe { [$op($($x[0]),+), $op($($x[1]),+)] }
+    };
+}
+
+impl Simd for Avx2 {
+    type F32 = [__m256; 2];
+
+    const FUSED: bool = true;
+    const TILE_ROWS: usize = 6;
+    const TILE_PANELS: usize = 1;
+    const NAME: &'static str = "avx2";
+
+    #[inline(always)]
+    fn vectorize<R, F: FnOnce() -> R>(self, f: F) -> R {
+        // SAFETY: the token exists only where the CPU has AVX2 and FMA.
+        unsafe { enabled(f) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX2 and FMA.
+        unsafe { [_mm256_set1_ps(x); 2] }
+    }
+
+    #[inline(always)]
+    fn lanes(self, lanes: [f32; LANES]) -> Self::F32 {
+        bytemuck::cast(lanes)
+    }
+
+    #[inline(always)]
+    fn to_array(self, x: Self::F32) -> [f32; LANES] {
+        bytemuck::cast(x)
+    }
+
+    #[inline(always)]
+    unsafe fn load_pointer(self, source: *const f32) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX2, and the caller's contract is 16 readable floats.
+        unsafe { [_mm256_loadu_ps(source), _mm256_loadu_ps(source.add(8))] }
+    }
+
+    #[inline(always)]
+    unsafe fn store_pointer(self, target: *mut f32, x: Self::F32) {
+        // SAFETY: the token exists only where the CPU has AVX2, and the caller's contract is 16 writable floats.
+        unsafe {
+            _mm256_storeu_ps(target, x[0]);
+            _mm256_storeu_ps(target.add(8), x[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        halves!(_mm256_add_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        halves!(_mm256_sub_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        halves!(_mm256_mul_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        halves!(_mm256_div_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        halves!(_mm256_fmadd_ps; a, b, c)
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        halves!(_mm256_min_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        halves!(_mm256_max_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn sqrt(self, x: Self::F32) -> Self::F32 {
+        halves!(_mm256_sqrt_ps; x)
+    }
+
+    #[inline(always)]
+    fn abs(self, x: Self::F32) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX2 and FMA.
+        let sign = unsafe { [_mm256_set1_ps(-0.0); 2] };
+        halves!(_mm256_andnot_ps; sign, x)
+    }
+
+    #[inline(always)]
+    fn floor(self, x: Self::F32) -> Self::F32 {
+        halves!(_mm256_floor_ps; x)
+    }
+
+    #[inline(always)]
+    fn select_less(self, a: Self::F32, b: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX2 and FMA.
+        let less =
+            unsafe { [_mm256_cmp_ps::<_CMP_LT_OQ>(a[0], b[0]), _mm256_cmp_ps::<_CMP_LT_OQ>(a[1], b[1])] };
+        halves!(_mm256_blendv_ps; y, x, less)
+    }
+
+    #[inline(always)]
+    fn power_of_two(self, x: Self::F32) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX2 and FMA.
+        unsafe {
+            x.map(|x| {
+                let biased = _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(127));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+            })
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! AVX-512: one 512-bit register.
+
+use core::arch::x86_64::*;
+
+use super::lanes::{LANES, Simd};
+
+/// The proof that this CPU has AVX-512 F, VL, BW and DQ, and FMA.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// The token, if the CPU has AVX-512 F, VL, BW and DQ, and FMA.
+    pub fn new() -> Option<Self> {
+        #[cfg(feature = "std")]
+        let found = std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512vl")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512dq")
+            && std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma");
+        #[cfg(not(feature = "std"))]
+        let found = cfg!(all(
+            target_feature = "avx512f",
+            target_feature = "avx512vl",
+            target_feature = "avx512bw",
+            target_feature = "avx512dq",
+            target_feature = "fma"
+        ));
+        found.then_some(Self(()))
+    }
+}
+
+/// Runs `f` with the instructions enabled.
+///
+/// # Safety
+/// The CPU must have AVX-512 F, VL, BW and DQ, AVX2 and FMA.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+unsafe fn enabled<R, F: FnOnce() -> R>(f: F) -> R {
+    f()
+}
+
+/// One intrinsic.
+macro_rules! lanes {
+    ($op:expr; $($x:expr),*) => {
+        // SAFETY: the token exists only where the CPU has AVX-512.
+        unsafe { $op($($x),*) }
+    };
+}
+
+impl Simd for Avx512 {
+    type F32 = __m512;
+
+    const FUSED: bool = true;
+    const TILE_ROWS: usize = 12;
+    const TILE_PANELS: usize = 2;
+    const NAME: &'static str = "avx512";
+
+    #[inline(always)]
+    fn vectorize<R, F: FnOnce() -> R>(self, f: F) -> R {
+        // SAFETY: the token exists only where the CPU has AVX-512.
+        unsafe { enabled(f) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F32 {
+        lanes!(_mm512_set1_ps; x)
+    }
+
+    #[inline(always)]
+    fn lanes(self, lanes: [f32; LANES]) -> Self::F32 {
+        bytemuck::cast(lanes)
+    }
+
+    #[inline(always)]
+    fn to_array(self, x: Self::F32) -> [f32; LANES] {
+        bytemuck::cast(x)
+    }
+
+    #[inline(always)]
+    unsafe fn load_pointer(self, source: *const f32) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX-512, and the caller's contract is 16 readable floats.
+        unsafe { _mm512_loadu_ps(source) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_pointer(self, target: *mut f32, x: Self::F32) {
+        // SAFETY: the token exists only where the CPU has AVX-512, and the caller's contract is 16 writable floats.
+        unsafe { _mm512_storeu_ps(target, x) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_add_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_sub_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_mul_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_div_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        lanes!(_mm512_fmadd_ps; a, b, c)
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_min_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_max_ps; a, b)
+    }
+
+    #[inline(always)]
+    fn sqrt(self, x: Self::F32) -> Self::F32 {
+        lanes!(_mm512_sqrt_ps; x)
+    }
+
+    #[inline(always)]
+    fn abs(self, x: Self::F32) -> Self::F32 {
+        lanes!(_mm512_abs_ps; x)
+    }
+
+    #[inline(always)]
+    fn floor(self, x: Self::F32) -> Self::F32 {
+        lanes!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>; x)
+    }
+
+    #[inline(always)]
+    fn select_less(self, a: Self::F32, b: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32 {
+        let less = lanes!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>; a, b);
+        lanes!(_mm512_mask_blend_ps; less, y, x)
+    }
+
+    #[inline(always)]
+    fn power_of_two(self, x: Self::F32) -> Self::F32 {
+        let whole = lanes!(_mm512_cvtps_epi32; x);
+        let bias = lanes!(_mm512_set1_epi32; 127);
+        let biased = lanes!(_mm512_add_epi32; whole, bias);
+        let shifted = lanes!(_mm512_slli_epi32::<23>; biased);
+        lanes!(_mm512_castsi512_ps; shifted)
+    }
+}

@@ -1,0 +1,69 @@
+//! The lane operations that each level supplies: one vector of sixteen `f32`.
+
+use core::fmt::Debug;
+
+/// The lanes of a vector, at every level.
+pub const LANES: usize = 16;
+
+/// A set of SIMD instructions, as a token that exists only where the CPU has them.
+///
+/// Every operation works on all sixteen lanes alike. Its bits are the same at every level, but for [`Simd::mul_add`], which
+/// rounds once where [`Simd::FUSED`] and twice elsewhere.
+pub trait Simd: Copy + Debug + Send + Sync + 'static {
+    /// Sixteen lanes of `f32`.
+    type F32: Copy + Debug;
+
+    /// Does [`Simd::mul_add`] round once?
+    const FUSED: bool;
+    /// Rows of the largest register tile (see [`Tile`](super::Tile)).
+    const TILE_ROWS: usize;
+    /// Panels of 16 columns of the largest register tile.
+    const TILE_PANELS: usize;
+    /// The level's name, for tables: `portable`, `avx2`, `avx512`, `neon`.
+    const NAME: &'static str;
+
+    /// Runs `f` where the compiler may use the level's instructions. `f` must be `#[inline(always)]`.
+    fn vectorize<R, F: FnOnce() -> R>(self, f: F) -> R;
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::F32;
+    /// The lanes of an array.
+    fn lanes(self, lanes: [f32; LANES]) -> Self::F32;
+    /// The lanes as an array.
+    fn to_array(self, x: Self::F32) -> [f32; LANES];
+    /// Reads 16 elements.
+    ///
+    /// # Safety
+    /// `source` must be valid for reads of 16 `f32`; any alignment.
+    unsafe fn load_pointer(self, source: *const f32) -> Self::F32;
+    /// Writes 16 elements.
+    ///
+    /// # Safety
+    /// `target` must be valid for writes of 16 `f32`; any alignment.
+    unsafe fn store_pointer(self, target: *mut f32, x: Self::F32);
+
+    /// `a + b`
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a − b`
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a · b`
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a / b`
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a · b + c`, rounded once if [`Simd::FUSED`].
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// `a < b ? a : b`: `b` where either is NaN.
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a > b ? a : b`: `b` where either is NaN.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `√x`
+    fn sqrt(self, x: Self::F32) -> Self::F32;
+    /// `|x|`
+    fn abs(self, x: Self::F32) -> Self::F32;
+    /// `⌊x⌋`
+    fn floor(self, x: Self::F32) -> Self::F32;
+    /// `a < b ? x : y`: `y` where either is NaN.
+    fn select_less(self, a: Self::F32, b: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32;
+    /// `2^x` for whole `x` in −126…127, exactly.
+    fn power_of_two(self, x: Self::F32) -> Self::F32;
+}

@@ -1,0 +1,39 @@
+//! SIMD: sixteen virtual lanes, chosen at run time, and views of memory that may overlap.
+//!
+//! This is the only room where `unsafe` may be written. Kernels are generic over [`Simd`], whose vector always has **16
+//! lanes** of `f32`: one AVX-512 register, two AVX2 registers, four NEON registers, or [`wide`]'s portable types. So a
+//! kernel does the same arithmetic in the same order at every level, and its bits depend only on whether the CPU has
+//! fused multiply-add ([`Simd::FUSED`]).
+//!
+//! A level's token ([`Portable`], `Avx2`, …) exists only where the CPU has the instructions: the token is the proof.
+//! [`dispatch!`](crate::dispatch) turns a run-time [`Level`] into a token; [`Simd::vectorize`] opens the instruction set
+//! for a closure. **Rule**: a function that is generic over `S: Simd` is `#[inline(always)]`, or its whole body is one
+//! `s.vectorize(#[inline(always)] || …)`; anything else compiles to calls of single instructions.
+//!
+//! Called by `kernel` (lanes, tiles, views) and by `engine` (the arena, the level).
+
+mod arena;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod lanes;
+mod level;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+mod tile;
+mod view;
+
+pub use arena::Arena;
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub use lanes::{LANES, Simd};
+pub use level::Level;
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
+pub use portable::Portable;
+pub use tile::Tile;
+pub use view::{View, ViewMut};

@@ -1,0 +1,18 @@
+//! The graph: nodes, operators, values, shape inference, validation, edits; builder; blocks.
+//!
+//! One type for all stages: importers and the builder make it, passes rewrite it, the compiler lowers it. Values hold tensors
+//! in **storage order**: four-dimensional ones as `[n, h, w, c]`, every other rank as the model has it. Convolution weights
+//! are `[out, kh, kw, in/groups]`, those of transposed convolutions `[in, kh, kw, out/groups]`, dense ones `[out, in]`.
+
+mod constant;
+mod edit;
+mod infer;
+mod op;
+
+pub use constant::Constant;
+pub use edit::{Graph, Node, NodeId, Port, Uses, Value, ValueId};
+pub use infer::infer;
+pub use op::{
+    Affine, BatchNorm, Binary, Concat, Conv, ConvTranspose, Dense, GlobalPool, Op, Pad, Pool, PreActivation,
+    Reshape, Resize, Slice, Softmax, Transpose, Unary,
+};

@@ -1,0 +1,339 @@
+//! Operators: what a node computes, and which values it reads.
+//!
+//! Each operator is a structure that names its operands, so passes never count argument positions. An axis counts storage
+//! dimensions (`[n, h, w, c]` for rank 4).
+
+use alloc::vec::Vec;
+
+use crate::device::kernel::params::{BinaryKind, PoolKind, ResizeKind};
+use crate::device::tensor::{Activation, Shape, Window};
+
+use super::ValueId;
+
+/// A per-channel affine function and an activation that are applied to an operand before padding (pre-activation).
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreActivation {
+    /// Factor of each channel, `[c]`, constant.
+    pub scale: ValueId,
+    /// Summand of each channel, `[c]`, constant.
+    pub shift: ValueId,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// `activation(conv(pre_activation(input)) + bias + residual)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conv {
+    /// `[n, h, w, in]`
+    pub input: ValueId,
+    /// `[out, kh, kw, in/groups]`
+    pub weight: ValueId,
+    /// `[out]`
+    pub bias: Option<ValueId>,
+    /// A summand of the output's shape.
+    pub residual: Option<ValueId>,
+    /// Applied to the input before padding.
+    pub pre_activation: Option<PreActivation>,
+    /// The window.
+    pub window: Window,
+    /// Groups.
+    pub groups: u32,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// `activation(conv_transpose(input) + bias + residual)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvTranspose {
+    /// `[n, h, w, in]`
+    pub input: ValueId,
+    /// `[in, kh, kw, out/groups]`
+    pub weight: ValueId,
+    /// `[out]`
+    pub bias: Option<ValueId>,
+    /// A summand of the output's shape.
+    pub residual: Option<ValueId>,
+    /// The window of the convolution that this one transposes.
+    pub window: Window,
+    /// Rows and columns added behind the output.
+    pub output_padding: [u32; 2],
+    /// Groups.
+    pub groups: u32,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// `activation(input · weightᵀ + bias)`, the input `[rows, in]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dense {
+    /// `[rows, in]`
+    pub input: ValueId,
+    /// `[out, in]`
+    pub weight: ValueId,
+    /// `[out]`
+    pub bias: Option<ValueId>,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// `(x − mean) / √(variance + epsilon) · scale + bias` of each channel (the last axis), with constant statistics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchNorm {
+    /// `[…, c]`
+    pub input: ValueId,
+    /// `[c]`
+    pub scale: ValueId,
+    /// `[c]`
+    pub bias: ValueId,
+    /// `[c]`
+    pub mean: ValueId,
+    /// `[c]`
+    pub variance: ValueId,
+    /// Added to the variance.
+    pub epsilon: f32,
+}
+
+/// `activation(x · scale[c] + shift[c])`, the channel being the last axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Affine {
+    /// `[…, c]`
+    pub input: ValueId,
+    /// `[c]`, constant
+    pub scale: ValueId,
+    /// `[c]`, constant
+    pub shift: ValueId,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// A pool over a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    /// `[n, h, w, c]`
+    pub input: ValueId,
+    /// What it takes of the window.
+    pub kind: PoolKind,
+    /// The window.
+    pub window: Window,
+    /// Does the output size round up?
+    pub ceil: bool,
+}
+
+/// A pool over all rows and columns; the output is `[n, 1, 1, c]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GlobalPool {
+    /// `[n, h, w, c]`
+    pub input: ValueId,
+    /// Maximum or average.
+    pub kind: PoolKind,
+}
+
+/// `activation(f(a, b))` with broadcast (dimensions aligned at the last axis).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binary {
+    /// First operand.
+    pub a: ValueId,
+    /// Second operand.
+    pub b: ValueId,
+    /// The function.
+    pub kind: BinaryKind,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// `activation(x)` of each element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unary {
+    /// Any shape.
+    pub input: ValueId,
+    /// The function.
+    pub activation: Activation,
+}
+
+/// Softmax along an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Softmax {
+    /// Any shape.
+    pub input: ValueId,
+    /// The axis that sums to 1.
+    pub axis: usize,
+    /// Its logarithm instead?
+    pub log: bool,
+}
+
+/// A resize of rows and columns to `[n, height, width, c]`; scales and offsets as in
+/// [`ResizeParams`](crate::device::kernel::params::ResizeParams).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resize {
+    /// `[n, h, w, c]`
+    pub input: ValueId,
+    /// Interpolation.
+    pub kind: ResizeKind,
+    /// Rows of the output.
+    pub height: u32,
+    /// Columns of the output.
+    pub width: u32,
+    /// Input rows and columns for an output row and column.
+    pub scale: [f32; 2],
+    /// Input row and column of output row and column 0.
+    pub offset: [f32; 2],
+}
+
+/// A concatenation along an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Concat {
+    /// Parts, alike but for the axis.
+    pub inputs: Vec<ValueId>,
+    /// The axis.
+    pub axis: usize,
+}
+
+/// The same elements in another shape, in storage order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reshape {
+    /// Any shape.
+    pub input: ValueId,
+    /// The shape of the output; as many elements.
+    pub shape: Shape,
+}
+
+/// `output.dims[i] = input.dims[perm[i]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transpose {
+    /// Any shape.
+    pub input: ValueId,
+    /// Input axis of each output axis.
+    pub perm: Vec<usize>,
+}
+
+/// `output[i] = input[start + i·step]` on each axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slice {
+    /// Any shape.
+    pub input: ValueId,
+    /// First input index of each axis.
+    pub start: Vec<u32>,
+    /// Output length of each axis.
+    pub len: Vec<u32>,
+    /// Step of each axis; not 0, may be negative.
+    pub step: Vec<i32>,
+}
+
+/// Constant padding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pad {
+    /// Any shape.
+    pub input: ValueId,
+    /// Elements added before each axis.
+    pub before: Vec<u32>,
+    /// Elements added behind each axis.
+    pub after: Vec<u32>,
+    /// Their value.
+    pub value: f32,
+}
+
+/// What a node computes. Every operator has one output.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// Convolution.
+    Conv(Conv),
+    /// Transposed convolution.
+    ConvTranspose(ConvTranspose),
+    /// Dense layer.
+    Dense(Dense),
+    /// Batch normalisation with constant statistics.
+    BatchNorm(BatchNorm),
+    /// Affine function of each channel.
+    Affine(Affine),
+    /// Pool over a window.
+    Pool(Pool),
+    /// Pool over all rows and columns.
+    GlobalPool(GlobalPool),
+    /// Element-wise function of two operands.
+    Binary(Binary),
+    /// Element-wise function.
+    Unary(Unary),
+    /// Softmax.
+    Softmax(Softmax),
+    /// Resize.
+    Resize(Resize),
+    /// Concatenation.
+    Concat(Concat),
+    /// Other shape.
+    Reshape(Reshape),
+    /// Other order of axes.
+    Transpose(Transpose),
+    /// Part.
+    Slice(Slice),
+    /// Constant padding.
+    Pad(Pad),
+}
+
+impl Op {
+    /// The operator's name, for messages and tables.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Conv(_) => "Conv",
+            Self::ConvTranspose(_) => "ConvTranspose",
+            Self::Dense(_) => "Dense",
+            Self::BatchNorm(_) => "BatchNorm",
+            Self::Affine(_) => "Affine",
+            Self::Pool(_) => "Pool",
+            Self::GlobalPool(_) => "GlobalPool",
+            Self::Binary(_) => "Binary",
+            Self::Unary(_) => "Unary",
+            Self::Softmax(_) => "Softmax",
+            Self::Resize(_) => "Resize",
+            Self::Concat(_) => "Concat",
+            Self::Reshape(_) => "Reshape",
+            Self::Transpose(_) => "Transpose",
+            Self::Slice(_) => "Slice",
+            Self::Pad(_) => "Pad",
+        }
+    }
+
+    /// The values that it reads, in a fixed order, to look at or to replace.
+    pub fn inputs_mut(&mut self) -> Vec<&mut ValueId> {
+        let mut list = Vec::new();
+        match self {
+            Self::Conv(op) => {
+                list.extend([&mut op.input, &mut op.weight]);
+                list.extend(op.bias.as_mut());
+                list.extend(op.residual.as_mut());
+                if let Some(pre) = &mut op.pre_activation {
+                    list.extend([&mut pre.scale, &mut pre.shift]);
+                }
+            }
+            Self::ConvTranspose(op) => {
+                list.extend([&mut op.input, &mut op.weight]);
+                list.extend(op.bias.as_mut());
+                list.extend(op.residual.as_mut());
+            }
+            Self::Dense(op) => {
+                list.extend([&mut op.input, &mut op.weight]);
+                list.extend(op.bias.as_mut());
+            }
+            Self::BatchNorm(op) => {
+                list.extend([&mut op.input, &mut op.scale, &mut op.bias, &mut op.mean, &mut op.variance])
+            }
+            Self::Affine(op) => list.extend([&mut op.input, &mut op.scale, &mut op.shift]),
+            Self::Pool(op) => list.push(&mut op.input),
+            Self::GlobalPool(op) => list.push(&mut op.input),
+            Self::Binary(op) => list.extend([&mut op.a, &mut op.b]),
+            Self::Unary(op) => list.push(&mut op.input),
+            Self::Softmax(op) => list.push(&mut op.input),
+            Self::Resize(op) => list.push(&mut op.input),
+            Self::Concat(op) => list.extend(op.inputs.iter_mut()),
+            Self::Reshape(op) => list.push(&mut op.input),
+            Self::Transpose(op) => list.push(&mut op.input),
+            Self::Slice(op) => list.push(&mut op.input),
+            Self::Pad(op) => list.push(&mut op.input),
+        }
+        list
+    }
+
+    /// The values that it reads, in the order of [`Op::inputs_mut`].
+    pub fn inputs(&self) -> Vec<ValueId> {
+        self.clone().inputs_mut().into_iter().map(|id| *id).collect()
+    }
+}

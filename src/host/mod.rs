@@ -1,0 +1,9 @@
+//! The host: makes programs. One direction, one function a stage:
+//! `import → Graph → optimize → compile → memory → emit → bytes`.
+//!
+//! Features: `alloc` for the pipeline itself, `std` for importers, files and threads.
+
+mod error;
+pub mod graph;
+
+pub use error::{Error, ErrorKind, Result};
