@@ -15,4 +15,4 @@ mod band;
 pub mod params;
 
 pub use activation::activate;
-pub use band::{Band, Epilogue, Prologue, Sink, Source};
+pub use band::{Band, Epilogue, EpilogueRow, Prologue, Sink, Source};
