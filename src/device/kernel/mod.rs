@@ -12,7 +12,24 @@
 
 mod activation;
 mod band;
+mod binary;
+mod conv_transpose;
+mod map;
 pub mod params;
+mod pool;
+mod rearrange;
+mod resize;
+mod softmax;
 
 pub use activation::activate;
 pub use band::{Band, Epilogue, EpilogueRow, Prologue, Sink, Source};
+pub use binary::{BinaryTask, Operand, binary_f32, binary_f32_band_multiple, binary_f32_is_valid};
+pub use conv_transpose::{
+    ConvTransposeTask, conv_transpose_f32, conv_transpose_f32_band_multiple, conv_transpose_f32_is_valid,
+    conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
+};
+pub use map::{MapTask, map_f32, map_f32_band_multiple, map_f32_is_valid};
+pub use pool::{PoolTask, pool_f32, pool_f32_band_multiple, pool_f32_is_valid};
+pub use rearrange::{rearrange_f32, rearrange_f32_is_valid, rearrange_f32_output_len, rearrange_f32_rows};
+pub use resize::{ResizeTask, resize_f32, resize_f32_band_multiple, resize_f32_is_valid};
+pub use softmax::{softmax_f32, softmax_f32_is_valid, softmax_f32_len, softmax_f32_scratch_len};
