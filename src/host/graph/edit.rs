@@ -168,8 +168,8 @@ impl Graph {
     }
 
     /// All values, constants included, in the order of their ids.
-    pub fn values(&self) -> impl Iterator<Item = (ValueId, &Value)> {
-        (0u32..).map(ValueId).zip(&self.values)
+    pub fn values(&self) -> impl ExactSizeIterator<Item = (ValueId, &Value)> {
+        self.values.iter().enumerate().map(|(index, value)| (ValueId(index as u32), value))
     }
 
     /// The first value of this name.
@@ -225,9 +225,13 @@ impl Graph {
         let mut uses =
             Uses { producer: vec![None; self.values.len()], consumers: vec![Vec::new(); self.values.len()] };
         for (id, node) in self.nodes() {
-            uses.producer[node.output.index()] = Some(id);
+            if let Some(producer) = uses.producer.get_mut(node.output.index()) {
+                *producer = Some(id);
+            }
             for input in node.op.inputs() {
-                uses.consumers[input.index()].push(id);
+                if let Some(consumers) = uses.consumers.get_mut(input.index()) {
+                    consumers.push(id);
+                }
             }
         }
         uses

@@ -8,6 +8,7 @@ mod constant;
 mod edit;
 mod infer;
 mod op;
+mod validate;
 
 pub use constant::Constant;
 pub use edit::{Graph, Node, NodeId, Port, Uses, Value, ValueId};

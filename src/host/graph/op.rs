@@ -269,6 +269,51 @@ pub enum Op {
     Pad(Pad),
 }
 
+/// The operands of every operator, written once for shared and for exclusive borrows.
+macro_rules! operands {
+    ($op:expr, $iter:ident $(, $mutable:tt)?) => {{
+        let mut list = Vec::new();
+        match $op {
+            Op::Conv(op) => {
+                list.extend([&$($mutable)? op.input, &$($mutable)? op.weight]);
+                list.extend(op.bias.$iter());
+                list.extend(op.residual.$iter());
+                for pre in op.pre_activation.$iter() {
+                    list.extend([&$($mutable)? pre.scale, &$($mutable)? pre.shift]);
+                }
+            }
+            Op::ConvTranspose(op) => {
+                list.extend([&$($mutable)? op.input, &$($mutable)? op.weight]);
+                list.extend(op.bias.$iter());
+                list.extend(op.residual.$iter());
+            }
+            Op::Dense(op) => {
+                list.extend([&$($mutable)? op.input, &$($mutable)? op.weight]);
+                list.extend(op.bias.$iter());
+            }
+            Op::BatchNorm(op) => {
+                list.extend([&$($mutable)? op.input, &$($mutable)? op.scale, &$($mutable)? op.bias]);
+                list.extend([&$($mutable)? op.mean, &$($mutable)? op.variance]);
+            }
+            Op::Affine(op) => {
+                list.extend([&$($mutable)? op.input, &$($mutable)? op.scale, &$($mutable)? op.shift]);
+            }
+            Op::Pool(op) => list.push(&$($mutable)? op.input),
+            Op::GlobalPool(op) => list.push(&$($mutable)? op.input),
+            Op::Binary(op) => list.extend([&$($mutable)? op.a, &$($mutable)? op.b]),
+            Op::Unary(op) => list.push(&$($mutable)? op.input),
+            Op::Softmax(op) => list.push(&$($mutable)? op.input),
+            Op::Resize(op) => list.push(&$($mutable)? op.input),
+            Op::Concat(op) => list.extend(op.inputs.$iter()),
+            Op::Reshape(op) => list.push(&$($mutable)? op.input),
+            Op::Transpose(op) => list.push(&$($mutable)? op.input),
+            Op::Slice(op) => list.push(&$($mutable)? op.input),
+            Op::Pad(op) => list.push(&$($mutable)? op.input),
+        }
+        list
+    }};
+}
+
 impl Op {
     /// The operator's name, for messages and tables.
     pub const fn name(&self) -> &'static str {
@@ -294,46 +339,11 @@ impl Op {
 
     /// The values that it reads, in a fixed order, to look at or to replace.
     pub fn inputs_mut(&mut self) -> Vec<&mut ValueId> {
-        let mut list = Vec::new();
-        match self {
-            Self::Conv(op) => {
-                list.extend([&mut op.input, &mut op.weight]);
-                list.extend(op.bias.as_mut());
-                list.extend(op.residual.as_mut());
-                if let Some(pre) = &mut op.pre_activation {
-                    list.extend([&mut pre.scale, &mut pre.shift]);
-                }
-            }
-            Self::ConvTranspose(op) => {
-                list.extend([&mut op.input, &mut op.weight]);
-                list.extend(op.bias.as_mut());
-                list.extend(op.residual.as_mut());
-            }
-            Self::Dense(op) => {
-                list.extend([&mut op.input, &mut op.weight]);
-                list.extend(op.bias.as_mut());
-            }
-            Self::BatchNorm(op) => {
-                list.extend([&mut op.input, &mut op.scale, &mut op.bias, &mut op.mean, &mut op.variance])
-            }
-            Self::Affine(op) => list.extend([&mut op.input, &mut op.scale, &mut op.shift]),
-            Self::Pool(op) => list.push(&mut op.input),
-            Self::GlobalPool(op) => list.push(&mut op.input),
-            Self::Binary(op) => list.extend([&mut op.a, &mut op.b]),
-            Self::Unary(op) => list.push(&mut op.input),
-            Self::Softmax(op) => list.push(&mut op.input),
-            Self::Resize(op) => list.push(&mut op.input),
-            Self::Concat(op) => list.extend(op.inputs.iter_mut()),
-            Self::Reshape(op) => list.push(&mut op.input),
-            Self::Transpose(op) => list.push(&mut op.input),
-            Self::Slice(op) => list.push(&mut op.input),
-            Self::Pad(op) => list.push(&mut op.input),
-        }
-        list
+        operands!(self, iter_mut, mut)
     }
 
     /// The values that it reads, in the order of [`Op::inputs_mut`].
     pub fn inputs(&self) -> Vec<ValueId> {
-        self.clone().inputs_mut().into_iter().map(|id| *id).collect()
+        operands!(self, iter).into_iter().copied().collect()
     }
 }
