@@ -100,7 +100,7 @@ pub const fn place(
                 return Err(PlaceError::Slices);
             }
             if problem.buffers()[buffer].fixed.is_some() || !only_fixed {
-                let end = match place_one(problem, &order.split_at(placed).0, offsets, directions, buffer) {
+                let end = match place_one(problem, order.split_at(placed).0, offsets, directions, buffer) {
                     Ok(end) => end,
                     Err(error) => return Err(error),
                 };

@@ -140,7 +140,7 @@ const fn check_buffer(buffers: &[Buffer], index: usize) -> Result<(), ProblemErr
         return Err(ProblemError::Life { buffer: index });
     }
     let aligned = match buffer.fixed {
-        Some(offset) => buffer.align != 0 && offset % buffer.align == 0,
+        Some(offset) => offset.is_multiple_of(buffer.align),
         None => true,
     };
     if !buffer.align.is_power_of_two() || !aligned {

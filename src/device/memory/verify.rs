@@ -72,7 +72,7 @@ pub const fn verify(
             Some(fixed) => fixed != offsets[a],
             None => false,
         };
-        if moved || offsets[a] % buffer.align != 0 {
+        if moved || !offsets[a].is_multiple_of(buffer.align) {
             return Err(Violation::Offset { buffer: a });
         }
         if offsets[a] as u64 + buffer.len as u64 > arena_len as u64 {
