@@ -5,5 +5,6 @@
 
 mod error;
 pub mod graph;
+pub mod memory;
 
 pub use error::{Error, ErrorKind, Result};

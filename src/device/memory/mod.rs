@@ -32,7 +32,7 @@ mod problem;
 mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use bound::{lower_bound, step_bound};
 pub use place::{Order, PlaceError, place, sort};

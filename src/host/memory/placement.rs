@@ -1,0 +1,143 @@
+//! Planning: greedy in several orders, then local search, until the lower bound is reached.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use crate::device::memory::{
+    Direction, Order, PlaceError, Problem, lower_bound, place, sort, step_bound, verify,
+};
+
+use super::search;
+
+/// Where every buffer lies, and how good that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The offset of each buffer of the problem, in bytes.
+    pub offsets: Vec<u32>,
+    /// The direction of the step of each separation of the problem; all separations of one step have the same.
+    pub directions: Vec<Direction>,
+    /// Bytes of arena.
+    pub arena_len: u32,
+    /// How good the placement is.
+    pub certificate: Certificate,
+}
+
+/// How good a placement is known to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// There is no smaller one.
+    Optimal(Proof),
+    /// The smallest possible one has between `lower` and `upper` bytes; `upper` is that of the placement.
+    Gap {
+        /// The lower bound.
+        lower: u32,
+        /// What was reached.
+        upper: u32,
+    },
+}
+
+/// Why there is no smaller placement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proof {
+    /// It is as small as the [`lower_bound`].
+    BoundReached,
+}
+
+impl Placement {
+    /// The direction of a step: forward, unless separations of the step say otherwise.
+    pub fn direction(&self, problem: &Problem<'_>, step: u32) -> Direction {
+        let mut pairs = problem.separations().iter().zip(&self.directions);
+        pairs
+            .find(|(separation, _)| separation.step == step)
+            .map_or(Direction::Forward, |(_, direction)| *direction)
+    }
+}
+
+impl core::fmt::Display for Certificate {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Optimal(Proof::BoundReached) => f.write_str("optimal (lower bound reached)"),
+            Self::Gap { lower, upper } => write!(f, "the optimum lies between {lower} and {upper} bytes"),
+        }
+    }
+}
+
+/// Plans a problem: the same problem gives the same placement, always.
+///
+/// # Errors
+/// If fixed offsets contradict each other, or the buffers need more than 4 GiB.
+pub fn plan(problem: &Problem<'_>) -> Result<Placement, PlaceError> {
+    let bound = lower_bound(problem);
+    let mut best: Option<Attempt> = None;
+    for order in orders(problem) {
+        let attempt = Attempt::greedy(problem, &order)?;
+        if best.as_ref().is_none_or(|best| attempt.arena_len < best.arena_len) {
+            best = Some(attempt);
+        }
+        if best.as_ref().is_some_and(|best| best.arena_len == bound) {
+            break;
+        }
+    }
+    // `orders` is never empty.
+    let mut best = best.ok_or(PlaceError::Slices)?;
+    if best.arena_len > bound {
+        best = search::improve(problem, best, bound)?;
+    }
+    let Attempt { offsets, directions, arena_len, .. } = best;
+    debug_assert_eq!(verify(problem, &offsets, &directions, arena_len), Ok(()));
+    let certificate = if arena_len == bound {
+        Certificate::Optimal(Proof::BoundReached)
+    } else {
+        Certificate::Gap { lower: bound, upper: arena_len }
+    };
+    Ok(Placement { offsets, directions, arena_len, certificate })
+}
+
+/// A greedy placement and the order that led to it.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub(super) order: Vec<usize>,
+    pub(super) offsets: Vec<u32>,
+    pub(super) directions: Vec<Direction>,
+    pub(super) arena_len: u32,
+}
+
+impl Attempt {
+    /// Places the buffers in this order.
+    pub(super) fn greedy(problem: &Problem<'_>, order: &[usize]) -> Result<Self, PlaceError> {
+        let mut offsets = vec![0; problem.buffers().len()];
+        let mut directions = vec![Direction::Forward; problem.separations().len()];
+        let mut sorted = order.to_vec();
+        let arena_len = place(problem, &mut sorted, &mut offsets, &mut directions)?;
+        Ok(Self { order: order.to_vec(), offsets, directions, arena_len })
+    }
+}
+
+/// The orders to begin with: the device's, and one by pressure.
+fn orders(problem: &Problem<'_>) -> impl Iterator<Item = Vec<usize>> {
+    let sorted = |order| {
+        let mut numbers = vec![0; problem.buffers().len()];
+        sort(problem, order, &mut numbers);
+        numbers
+    };
+    Order::ALL.into_iter().map(sorted).chain(core::iter::once_with(|| by_pressure(problem)))
+}
+
+/// Buffers that live in the fullest steps first, then the longest in bytes.
+///
+/// A buffer's pressure is the largest bound of the steps of its life. Bounds only rise where a buffer begins, so the begins
+/// inside its life are enough.
+fn by_pressure(problem: &Problem<'_>) -> Vec<usize> {
+    let buffers = problem.buffers();
+    let bounds: Vec<_> =
+        buffers.iter().map(|buffer| (buffer.first, step_bound(problem, buffer.first))).collect();
+    let pressure = |number: &usize| {
+        let inside = bounds.iter().filter(|(step, _)| buffers[*number].lives_in(*step));
+        inside.map(|(_, bound)| *bound).max()
+    };
+    let mut order: Vec<usize> = (0..buffers.len()).collect();
+    order.sort_by_cached_key(|number| (Reverse(pressure(number)), Reverse(buffers[*number].len), *number));
+    order
+}
