@@ -4,12 +4,16 @@
 //! in **storage order**: four-dimensional ones as `[n, h, w, c]`, every other rank as the model has it. Convolution weights
 //! are `[out, kh, kw, in/groups]`, those of transposed convolutions `[in, kh, kw, out/groups]`, dense ones `[out, in]`.
 
+pub mod blocks;
+mod builder;
 mod constant;
 mod edit;
 mod infer;
 mod op;
 mod validate;
+pub mod zoo;
 
+pub use builder::{Builder, ConvLayer, Scheme, Seeded, WeightRequest, WeightRole, WeightSource};
 pub use constant::Constant;
 pub use edit::{Graph, Node, NodeId, Port, Uses, Value, ValueId};
 pub use infer::infer;

@@ -1,5 +1,9 @@
 //! Shape inference against shapes counted by hand, and each reason for refusal.
 
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::super::*;
 use crate::device::kernel::params::{BinaryKind, PoolKind, ResizeKind};
 use crate::device::program::record::ModelLayout;
