@@ -1,1 +1,220 @@
 //! The engine: runs a checked program in an arena.
+//!
+//! What flows in is a [`Program`] and a slice of bytes; what flows out lies in that slice. [`Engine::run`] goes through the steps
+//! in order; each is cut into bands, which a [`BandExecutor`] may run side by side; an [`Operator`](operators::Operator) makes
+//! a kernel's task of the step. Nothing is allocated, packed or moved. Called by applications on a device, and by the host's
+//! sessions.
+
+mod arena;
+mod bands;
+mod error;
+mod executor;
+mod hook;
+mod job;
+pub mod operators;
+
+pub use arena::AlignedArena;
+pub use bands::Work;
+pub use error::EngineError;
+pub use executor::{BandExecutor, Serial};
+pub use hook::StepHook;
+pub use job::Job;
+
+use core::marker::PhantomData;
+#[cfg(target_has_atomic = "ptr")]
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use bytemuck::{try_cast_slice, try_cast_slice_mut};
+
+use super::program::record::ALIGN;
+use super::program::{Program, Step};
+use super::simd::{Arena, Level};
+use bands::Bands;
+use operators::{AllOperators, OperatorTable};
+
+/// Runs one program in one arena.
+///
+/// `O` is the table of operators, `X` runs the bands, `H` watches the steps. Many engines may share a program.
+#[derive(Debug)]
+pub struct Engine<'a, O = AllOperators, X = Serial, H = ()> {
+    program: Program<'a>,
+    arena: Arena<'a>,
+    level: Level,
+    executor: X,
+    hook: H,
+    operators: PhantomData<O>,
+}
+
+impl<'a> Engine<'a> {
+    /// An engine with all operators, on the calling thread, at the best SIMD level of the CPU.
+    ///
+    /// # Errors
+    /// The arena is not aligned to 64 bytes or has fewer than [`Program::arena_len`]`(1)`.
+    pub fn new(program: &Program<'a>, arena: &'a mut [u8]) -> Result<Self, EngineError> {
+        Self::build(program, arena)
+    }
+}
+
+impl<'a, O: OperatorTable> Engine<'a, O> {
+    /// An engine with the operators of a table, and no others linked:
+    /// `Engine::with_operators(&program, &mut arena, ops![Conv, Pool])`.
+    ///
+    /// # Errors
+    /// As [`Engine::new`]; a step's operator is not in the table.
+    pub fn with_operators(
+        program: &Program<'a>,
+        arena: &'a mut [u8],
+        _operators: O,
+    ) -> Result<Self, EngineError> {
+        Self::build(program, arena)
+    }
+
+    fn build(program: &Program<'a>, arena: &'a mut [u8]) -> Result<Self, EngineError> {
+        let excess = arena.as_ptr().addr() % ALIGN;
+        if excess != 0 {
+            return Err(EngineError::ArenaMisaligned { excess });
+        }
+        check_len(program, arena.len(), 1)?;
+        for (step, operator) in program.steps().map(|step| step.operator()).enumerate() {
+            if !O::contains(operator) {
+                return Err(EngineError::MissingOperator { step, operator });
+            }
+        }
+        let (arena, level) = (Arena::new(arena), Level::detect());
+        Ok(Self { program: *program, arena, level, executor: Serial, hook: (), operators: PhantomData })
+    }
+}
+
+impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
+    /// The same engine at another SIMD level.
+    #[must_use]
+    pub fn with_level(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
+    /// The same engine, with its bands run by `executor`.
+    ///
+    /// # Errors
+    /// The arena has fewer bytes than [`Program::arena_len`] for its workers.
+    pub fn with_executor<Y: BandExecutor>(self, executor: Y) -> Result<Engine<'a, O, Y, H>, EngineError> {
+        let Self { program, arena, level, hook, operators, .. } = self;
+        check_len(&program, arena.len(), executor.workers())?;
+        Ok(Engine { program, arena, level, executor, hook, operators })
+    }
+
+    /// The same engine, watched by `hook`; pass `&mut hook` to keep it.
+    #[must_use]
+    pub fn with_hook<K: StepHook>(self, hook: K) -> Engine<'a, O, X, K> {
+        let Self { program, arena, level, executor, operators, .. } = self;
+        Engine { program, arena, level, executor, hook, operators }
+    }
+
+    /// The program.
+    pub const fn program(&self) -> &Program<'a> {
+        &self.program
+    }
+
+    /// The elements of input `i`, to be written before [`Self::run`], in storage order (`[n, h, w, c]`).
+    ///
+    /// # Errors
+    /// There is no such input.
+    pub fn input_mut(&mut self, i: usize) -> Result<&mut [f32], EngineError> {
+        let none = EngineError::NoInput { index: i, count: self.program.inputs().len() };
+        let port = self.program.input(i).ok_or(none)?;
+        let bytes = self.arena.as_bytes_mut().get_mut(port.bytes()).ok_or(none)?;
+        try_cast_slice_mut(bytes).map_err(|_| none)
+    }
+
+    /// Copies `elements` into input `i`.
+    ///
+    /// # Errors
+    /// There is no such input, or it has another number of elements.
+    pub fn set_input(&mut self, i: usize, elements: &[f32]) -> Result<(), EngineError> {
+        let input = self.input_mut(i)?;
+        if input.len() != elements.len() {
+            return Err(EngineError::InputLen { expected: input.len(), given: elements.len() });
+        }
+        input.copy_from_slice(elements);
+        Ok(())
+    }
+
+    /// The elements of output `i` after [`Self::run`], in storage order (`[n, h, w, c]`).
+    ///
+    /// # Errors
+    /// There is no such output.
+    pub fn output(&self, i: usize) -> Result<&[f32], EngineError> {
+        let none = EngineError::NoOutput { index: i, count: self.program.outputs().len() };
+        let port = self.program.output(i).ok_or(none)?;
+        let bytes = self.arena.as_bytes().get(port.bytes()).ok_or(none)?;
+        try_cast_slice(bytes).map_err(|_| none)
+    }
+
+    /// All bytes of the arena. A caller who writes anything but inputs and state between runs changes no result.
+    pub fn arena_mut(&mut self) -> &mut [u8] {
+        self.arena.as_bytes_mut()
+    }
+
+    /// Runs all steps. Inputs may be overwritten.
+    pub fn run(&mut self) {
+        for (index, step) in self.program.steps().enumerate() {
+            self.hook.before(index, &step);
+            self.compute(&step);
+            self.hook.after(index, &step);
+        }
+    }
+
+    /// Runs step `index` alone, unwatched: for tests and tools that look at the arena between steps.
+    ///
+    /// # Errors
+    /// There is no such step.
+    pub fn run_step(&mut self, index: usize) -> Result<(), EngineError> {
+        let none = EngineError::NoStep { index, count: self.program.step_count() };
+        let step = self.program.steps().nth(index).ok_or(none)?;
+        self.compute(&step);
+        Ok(())
+    }
+
+    fn compute(&self, step: &Step<'_>) {
+        let job = Job::new(&self.program, &self.arena, step);
+        let Some(work) = O::work(step) else { return };
+        let workers = if step.is_parallel() { self.executor.workers() } else { 1 };
+        let bands = Bands::divided(&work, workers);
+        #[cfg(target_has_atomic = "ptr")]
+        if workers > 1 && bands.count() > 1 {
+            return self.side_by_side(&job, &bands, workers);
+        }
+        for band in 0..bands.count() {
+            let _done = O::run(self.level, &job, &bands.get(band), job.scratch(0));
+        }
+    }
+
+    /// Runs bands on the executor's threads. Workers and bands are numbered here, not by the executor: each number is given
+    /// out once, which is what keeps scratches and output rows apart whatever the executor does.
+    #[cfg(target_has_atomic = "ptr")]
+    fn side_by_side(&self, job: &Job<'_>, bands: &Bands, workers: usize) {
+        let (next_worker, next_band) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let level = self.level;
+        let work = || {
+            let worker = next_worker.fetch_add(1, Ordering::Relaxed);
+            if worker >= workers {
+                return;
+            }
+            let scratch = job.scratch(worker);
+            loop {
+                let band = next_band.fetch_add(1, Ordering::Relaxed);
+                if band >= bands.count() {
+                    return;
+                }
+                let _done = O::run(level, job, &bands.get(band), scratch);
+            }
+        };
+        self.executor.execute(&work);
+        // If the executor ran fewer calls than it has workers, this one takes the bands that may be left.
+        work();
+    }
+}
+
+fn check_len(program: &Program<'_>, given: usize, workers: usize) -> Result<(), EngineError> {
+    let needed = program.arena_len(workers);
+    if given < needed { Err(EngineError::ArenaShort { needed, given }) } else { Ok(()) }
+}

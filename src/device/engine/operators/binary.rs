@@ -1,0 +1,44 @@
+//! Element-wise functions of two operands.
+
+use super::{FUNCTION_COST, Operator, spatial};
+use crate::device::engine::{Job, Work};
+use crate::device::kernel::params::BinaryParams;
+use crate::device::kernel::{Band, BinaryTask, Operand, binary_f32, binary_f32_band_multiple};
+use crate::device::program::record::OpCode;
+use crate::device::program::{Params, Step};
+use crate::device::simd::{Simd, ViewMut};
+use crate::device::tensor::Extent;
+
+/// Functions of two operands ([`binary_f32`]).
+#[derive(Clone, Copy, Debug)]
+pub struct Binary;
+
+fn params<'p>(step: &Step<'p>) -> Option<&'p BinaryParams> {
+    if let Params::Binary(params) = step.params { Some(params) } else { None }
+}
+
+/// Operand `i`: a source or else a place.
+fn operand<'a>(job: &Job<'a>, i: usize, extent: Extent) -> Option<Operand<'a>> {
+    match job.source(i, extent) {
+        Some(source) => Some(Operand::Source(source)),
+        None => job.place(i).map(Operand::Constant),
+    }
+}
+
+impl Operator for Binary {
+    const CODE: OpCode = OpCode::Binary;
+
+    fn work(step: &Step<'_>) -> Option<Work> {
+        let params = params(step)?;
+        Some(spatial(&params.output, binary_f32_band_multiple(params), FUNCTION_COST))
+    }
+
+    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, _scratch: ViewMut<'_, f32>) -> Option<()> {
+        let params = params(job.step())?;
+        let a = operand(job, 0, params.a)?;
+        let b = operand(job, 1, params.b)?;
+        let task = BinaryTask { params, a, b, sink: job.sink(params.output)? };
+        binary_f32(s, &task, band);
+        Some(())
+    }
+}

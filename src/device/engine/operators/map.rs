@@ -1,0 +1,35 @@
+//! Element-wise functions of one operand.
+
+use super::{FUNCTION_COST, Operator, spatial};
+use crate::device::engine::{Job, Work};
+use crate::device::kernel::params::MapParams;
+use crate::device::kernel::{Band, MapTask, map_f32, map_f32_band_multiple};
+use crate::device::program::record::OpCode;
+use crate::device::program::{Params, Step};
+use crate::device::simd::{Simd, ViewMut};
+
+/// Functions of one operand, and copies ([`map_f32`]).
+#[derive(Clone, Copy, Debug)]
+pub struct Map;
+
+fn params<'p>(step: &Step<'p>) -> Option<&'p MapParams> {
+    if let Params::Map(params) = step.params { Some(params) } else { None }
+}
+
+impl Operator for Map {
+    const CODE: OpCode = OpCode::Map;
+
+    fn work(step: &Step<'_>) -> Option<Work> {
+        let params = params(step)?;
+        Some(spatial(&params.extent, map_f32_band_multiple(params), FUNCTION_COST))
+    }
+
+    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, _scratch: ViewMut<'_, f32>) -> Option<()> {
+        let params = params(job.step())?;
+        let source = job.source(0, params.extent)?;
+        let sink = job.sink(params.extent)?;
+        let task = MapTask { params, source, scale: job.place(0), shift: job.place(1), sink };
+        map_f32(s, &task, band);
+        Some(())
+    }
+}

@@ -1,0 +1,34 @@
+//! Resizes.
+
+use super::{FUNCTION_COST, Operator, spatial};
+use crate::device::engine::{Job, Work};
+use crate::device::kernel::params::ResizeParams;
+use crate::device::kernel::{Band, ResizeTask, resize_f32, resize_f32_band_multiple};
+use crate::device::program::record::OpCode;
+use crate::device::program::{Params, Step};
+use crate::device::simd::{Simd, ViewMut};
+
+/// Resizes of rows and columns ([`resize_f32`]).
+#[derive(Clone, Copy, Debug)]
+pub struct Resize;
+
+fn params<'p>(step: &Step<'p>) -> Option<&'p ResizeParams> {
+    if let Params::Resize(params) = step.params { Some(params) } else { None }
+}
+
+impl Operator for Resize {
+    const CODE: OpCode = OpCode::Resize;
+
+    fn work(step: &Step<'_>) -> Option<Work> {
+        let params = params(step)?;
+        Some(spatial(&params.output, resize_f32_band_multiple(params), FUNCTION_COST))
+    }
+
+    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, _scratch: ViewMut<'_, f32>) -> Option<()> {
+        let params = params(job.step())?;
+        let task =
+            ResizeTask { params, source: job.source(0, params.input)?, sink: job.sink(params.output)? };
+        resize_f32(s, &task, band);
+        Some(())
+    }
+}
