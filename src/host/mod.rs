@@ -6,5 +6,7 @@
 mod error;
 pub mod graph;
 pub mod memory;
+#[cfg(feature = "std")]
+pub mod threads;
 
 pub use error::{Error, ErrorKind, Result};

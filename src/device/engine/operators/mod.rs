@@ -4,6 +4,7 @@
 //! no table names is not linked.
 
 mod binary;
+mod conv;
 mod conv_transpose;
 mod map;
 mod pool;
@@ -12,6 +13,7 @@ mod resize;
 mod softmax;
 
 pub use binary::Binary;
+pub use conv::Conv;
 pub use conv_transpose::ConvTranspose;
 pub use map::Map;
 pub use pool::Pool;
@@ -92,7 +94,7 @@ macro_rules! ops {
 }
 
 /// Every operator.
-pub type AllOperators = crate::ops![ConvTranspose, Pool, Binary, Map, Rearrange, Resize, Softmax];
+pub type AllOperators = crate::ops![Conv, ConvTranspose, Pool, Binary, Map, Rearrange, Resize, Softmax];
 
 /// The work of a spatial kernel: `output`'s rows, with `cost` for each element.
 fn spatial(output: &Extent, multiple: u32, cost: u64) -> Work {
