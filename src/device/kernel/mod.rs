@@ -19,6 +19,8 @@ mod map;
 pub mod params;
 mod pool;
 mod rearrange;
+#[cfg(test)]
+pub(crate) mod reference;
 mod resize;
 mod softmax;
 

@@ -1,0 +1,29 @@
+//! The slow, obvious twin of each kernel, compiled for tests: `f64` sums straight from the definition, no lanes, no blocks.
+//!
+//! Every kernel's tests compare it with its twin at every [`Level`] that the CPU has ([`levels`]).
+
+mod activation;
+
+use std::println;
+use std::vec::Vec;
+
+use crate::device::simd::Level;
+
+pub(crate) use activation::activation;
+
+/// All levels that this CPU has, from the simplest on; prints `skipped` for each that it lacks.
+pub(crate) fn levels() -> Vec<Level> {
+    let found = Level::NAMES.iter().filter_map(|name| {
+        let level = Level::named(name);
+        if level.is_none() {
+            println!("skipped: this CPU lacks {name}");
+        }
+        level
+    });
+    found.collect()
+}
+
+/// Does the level fuse multiplication and addition? Those that do give the same bits as each other.
+pub(crate) fn is_fused(level: Level) -> bool {
+    level.name() != "portable"
+}
