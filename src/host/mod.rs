@@ -6,6 +6,7 @@
 mod error;
 pub mod graph;
 pub mod memory;
+pub mod report;
 #[cfg(feature = "std")]
 pub mod threads;
 

@@ -21,6 +21,9 @@ pub const VERSION: u32 = 1;
 /// What program bytes and arenas must be aligned to, and sections begin at.
 pub const ALIGN: usize = 64;
 
+/// What the offset of every buffer is a multiple of.
+pub const BUFFER_ALIGN: u32 = 16;
+
 /// Bits of [`Header::capabilities`] that this build knows; a program with any other is refused.
 pub const KNOWN_CAPABILITIES: u64 = 0;
 
@@ -153,7 +156,7 @@ impl BufferClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Buffer {
-    /// First byte in the arena; a multiple of 16.
+    /// First byte in the arena; a multiple of [`BUFFER_ALIGN`].
     pub offset: u32,
     /// Bytes.
     pub len: u32,

@@ -25,6 +25,7 @@ pub struct Placement {
 
 /// How good a placement is known to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Certificate {
     /// There is no smaller one.
     Optimal(Proof),
@@ -40,6 +41,7 @@ pub enum Certificate {
 /// Why there is no smaller placement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Proof {
     /// It is as small as the [`lower_bound`].
     BoundReached,
@@ -52,6 +54,13 @@ impl Placement {
         pairs
             .find(|(separation, _)| separation.step == step)
             .map_or(Direction::Forward, |(_, direction)| *direction)
+    }
+}
+
+impl Certificate {
+    /// What the lower bound alone says about a placement of `upper` bytes.
+    pub const fn new(lower: u32, upper: u32) -> Self {
+        if upper == lower { Self::Optimal(Proof::BoundReached) } else { Self::Gap { lower, upper } }
     }
 }
 
@@ -87,12 +96,7 @@ pub fn plan(problem: &Problem<'_>) -> Result<Placement, PlaceError> {
     }
     let Attempt { offsets, directions, arena_len, .. } = best;
     debug_assert_eq!(verify(problem, &offsets, &directions, arena_len), Ok(()));
-    let certificate = if arena_len == bound {
-        Certificate::Optimal(Proof::BoundReached)
-    } else {
-        Certificate::Gap { lower: bound, upper: arena_len }
-    };
-    Ok(Placement { offsets, directions, arena_len, certificate })
+    Ok(Placement { offsets, directions, arena_len, certificate: Certificate::new(bound, arena_len) })
 }
 
 /// A greedy placement and the order that led to it.

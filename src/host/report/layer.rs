@@ -1,0 +1,201 @@
+//! One step of a program as a row of a table.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use alloc::{format, vec};
+
+use crate::device::kernel::params::{
+    BinaryKind, ConvAlgorithm, ConvParams, ConvTransposeParams, PoolKind, PoolParams, ResizeKind,
+};
+use crate::device::program::record::Space;
+use crate::device::program::{Params, Step};
+use crate::device::tensor::{Activation, ActivationKind, Axis, Extent, Window};
+
+/// A step of a program: what it computes and what that costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+pub struct Layer {
+    /// Its number.
+    pub step: usize,
+    /// The node's name.
+    pub name: String,
+    /// The operator.
+    pub operator: String,
+    /// Window, algorithm and what is fused into it, in words.
+    pub detail: String,
+    /// The output, `[n, h, w, c]` or, for flat steps, as many dimensions as the step has.
+    pub output: Vec<u32>,
+    /// Multiply-accumulates by the operator's definition, taps in the padding included; 0 for other operators than convolutions.
+    pub macs: u64,
+    /// Bytes of weights, bias and other constants, padding of their layout included.
+    pub weight_bytes: u64,
+    /// Bytes of scratch for one worker.
+    pub scratch_bytes: u64,
+    /// Bytes of all buffers that live while it runs, scratch included.
+    pub live_bytes: u64,
+}
+
+impl Layer {
+    /// The row of a step; `live_bytes` is left to the memory report.
+    pub(super) fn new(number: usize, step: &Step<'_>) -> Self {
+        let constants = step.places.iter().filter(|place| place.space == Space::Constants as u32);
+        Self {
+            step: number,
+            name: step.name.to_string(),
+            operator: format!("{:?}", step.operator()),
+            detail: detail(step),
+            output: output(&step.params),
+            macs: macs(&step.params),
+            weight_bytes: constants.map(|place| u64::from(place.len)).sum(),
+            scratch_bytes: step.scratch.map_or(0, |scratch| u64::from(scratch.len)),
+            live_bytes: 0,
+        }
+    }
+}
+
+/// Multiply-accumulates of a step.
+fn macs(params: &Params<'_>) -> u64 {
+    let product = |extent: &Extent, window: &Window, groups: u32, other_channels: u32| {
+        let factors = [extent.n, extent.h, extent.w, extent.c, window.y.kernel, window.x.kernel];
+        let all = factors.into_iter().fold(1u64, |product, factor| product.saturating_mul(u64::from(factor)));
+        all.saturating_mul(u64::from(other_channels / groups.max(1)))
+    };
+    match params {
+        Params::Conv(conv) => product(&conv.output, &conv.window, conv.groups, conv.input.c),
+        Params::ConvTranspose(conv) => product(&conv.input, &conv.window, conv.groups, conv.output.c),
+        _ => 0,
+    }
+}
+
+fn output(params: &Params<'_>) -> Vec<u32> {
+    let extent = |Extent { n, h, w, c }: Extent| vec![n, h, w, c];
+    match params {
+        Params::Conv(conv) => extent(conv.output),
+        Params::ConvTranspose(conv) => extent(conv.output),
+        Params::Pool(pool) => extent(pool.output),
+        Params::Binary(binary) => extent(binary.output),
+        Params::Map(map) => extent(map.extent),
+        Params::Resize(resize) => extent(resize.output),
+        Params::Rearrange(rearrange) => {
+            let first = rearrange.dims.iter().position(|dim| *dim != 1).unwrap_or(rearrange.dims.len() - 1);
+            rearrange.dims[first..].to_vec()
+        }
+        Params::Softmax(softmax) => vec![softmax.outer, softmax.axis, softmax.inner],
+    }
+}
+
+fn detail(step: &Step<'_>) -> String {
+    let mut words = match &step.params {
+        Params::Conv(conv) => conv_words(conv),
+        Params::ConvTranspose(conv) => conv_transpose_words(conv),
+        Params::Pool(pool) => pool_words(pool),
+        Params::Binary(binary) => vec![kind_word(BinaryKind::from_code(binary.kind))],
+        Params::Map(_) => Vec::new(),
+        Params::Resize(resize) => vec![kind_word(ResizeKind::from_code(resize.kind))],
+        Params::Rearrange(_) => vec!["copy".into()],
+        Params::Softmax(softmax) => {
+            vec![if softmax.log == 0 { "softmax" } else { "logarithm of softmax" }.into()]
+        }
+    };
+    let segments = step.source(0).len();
+    if segments > 1 {
+        words.push(format!("reads {segments} segments"));
+    }
+    let activation = match &step.params {
+        Params::Conv(conv) => {
+            words.extend((!step.source(1).is_empty()).then(|| "+ skip".into()));
+            &conv.activation
+        }
+        Params::ConvTranspose(conv) => {
+            words.extend((!step.source(1).is_empty()).then(|| "+ skip".into()));
+            &conv.activation
+        }
+        Params::Pool(pool) => &pool.activation,
+        Params::Binary(binary) => &binary.activation,
+        Params::Map(map) => {
+            let scaled = step.places.iter().any(|place| place.space != Space::Absent as u32);
+            words.extend(scaled.then(|| "scale and shift".into()));
+            &map.activation
+        }
+        Params::Rearrange(_) | Params::Resize(_) | Params::Softmax(_) => &Activation::IDENTITY,
+    };
+    words.extend(activation_word(activation));
+    words.join(", ")
+}
+
+fn conv_words(conv: &ConvParams) -> Vec<String> {
+    let mut words = window_words(&conv.window);
+    if conv.groups > 1 && conv.groups == conv.input.c {
+        words.push("depthwise".into());
+    } else if conv.groups > 1 {
+        words.push(format!("{} groups", conv.groups));
+    }
+    match ConvAlgorithm::from_code(conv.algorithm) {
+        Some(ConvAlgorithm::Winograd2x2) => words.push("Winograd 2×2".into()),
+        Some(ConvAlgorithm::Im2col) => words.push("im2col".into()),
+        Some(ConvAlgorithm::Pointwise | ConvAlgorithm::Depthwise) | None => {}
+    }
+    words.extend(activation_word(&conv.prologue).map(|word| format!("{word} while loading")));
+    words
+}
+
+fn conv_transpose_words(conv: &ConvTransposeParams) -> Vec<String> {
+    let mut words = window_words(&conv.window);
+    words.extend((conv.groups > 1).then(|| format!("{} groups", conv.groups)));
+    words
+}
+
+fn pool_words(pool: &PoolParams) -> Vec<String> {
+    let mut words = vec![match PoolKind::from_code(pool.kind) {
+        Some(PoolKind::AveragePadded) => "average with padding".to_string(),
+        kind => kind_word(kind),
+    }];
+    let Window { y, x } = &pool.window;
+    if y.kernel == pool.input.h && x.kernel == pool.input.w && pool.window.has_no_padding() {
+        words.push("global".into());
+    } else {
+        words.extend(window_words(&pool.window));
+    }
+    words
+}
+
+/// Size, and stride, dilation and padding where they are not the usual ones.
+fn window_words(window: &Window) -> Vec<String> {
+    let Window { y, x } = window;
+    let pair = |word: &str, get: fn(&Axis) -> u32, usual: u32| match (get(y), get(x)) {
+        (a, b) if a == usual && b == usual => None,
+        (a, b) if a == b => Some(format!("{word} {a}")),
+        (a, b) => Some(format!("{word} {a}×{b}")),
+    };
+    let mut words = vec![format!("{}×{}", y.kernel, x.kernel)];
+    words.extend(pair("stride", |axis| axis.stride, 1));
+    words.extend(pair("dilation", |axis| axis.dilation, 1));
+    if y.pad_before == y.pad_after && x.pad_before == x.pad_after {
+        words.extend(pair("padding", |axis| axis.pad_before, 0));
+    } else {
+        let (y, x) = ((y.pad_before, y.pad_after), (x.pad_before, x.pad_after));
+        words.push(format!("padding {}+{}×{}+{}", y.0, y.1, x.0, x.1));
+    }
+    words
+}
+
+fn activation_word(activation: &Activation) -> Option<String> {
+    match activation.kind() {
+        Some(ActivationKind::Identity) => None,
+        Some(ActivationKind::Clip) => Some(format!("clip to {}…{}", activation.a, activation.b)),
+        kind => Some(kind_word(kind)),
+    }
+}
+
+/// The name of a kind in lower case.
+fn kind_word(kind: Option<impl core::fmt::Debug>) -> String {
+    let name = kind.map_or_else(String::new, |kind| format!("{kind:?}"));
+    let mut word = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !word.is_empty() {
+            word.push(' ');
+        }
+        word.extend(letter.to_lowercase());
+    }
+    word
+}

@@ -1,0 +1,19 @@
+//! Reports: what a program computes, what that costs, and what lives in its RAM when and why.
+//!
+//! What flows in is a [`Program`](crate::device::program::Program), wherever it came from; what flows out is plain structures
+//! (serialisable with the feature `cli`) that display as text tables. Called by the command line and by whoever wants the figures.
+
+mod inspection;
+mod layer;
+mod memory;
+mod table;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+pub use inspection::{Inspection, PortReport};
+pub use layer::Layer;
+pub use memory::{BufferReport, MemoryReport, Peak, Resident};
+pub use table::{Align, Table};
+pub use units::{Bytes, Count};
