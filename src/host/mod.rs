@@ -3,11 +3,14 @@
 //!
 //! Features: `alloc` for the pipeline itself, `std` for importers, files and threads.
 
+pub mod compile;
 mod error;
 pub mod graph;
 pub mod memory;
+mod model;
 pub mod report;
 #[cfg(feature = "std")]
 pub mod threads;
 
 pub use error::{Error, ErrorKind, Result};
+pub use model::{Model, Port, Session, SessionOptions};

@@ -243,12 +243,24 @@ impl Graph {
     /// # Errors
     /// If a value depends on itself.
     pub fn order(&self) -> Result<Vec<NodeId>> {
+        self.order_by(self.outputs.iter().map(|port| port.value), |node| node.op.inputs())
+    }
+
+    /// The nodes that `roots` need, depth first from each root in turn; a node's operands are visited as `operands` lists them.
+    ///
+    /// # Errors
+    /// If a value depends on itself.
+    pub fn order_by(
+        &self,
+        roots: impl IntoIterator<Item = ValueId>,
+        operands: impl Fn(&Node) -> Vec<ValueId>,
+    ) -> Result<Vec<NodeId>> {
         let uses = self.uses();
         let mut order = Vec::new();
         let mut state = vec![Visit::New; self.nodes.len()];
         let mut stack: Vec<(NodeId, bool)> = Vec::new();
-        for port in self.outputs.iter() {
-            stack.extend(uses.producer(port.value).map(|id| (id, false)));
+        for root in roots {
+            stack.extend(uses.producer(root).map(|id| (id, false)));
             while let Some((id, finished)) = stack.pop() {
                 if finished {
                     state[id.index()] = Visit::Done;
@@ -267,7 +279,7 @@ impl Graph {
                     Visit::New => state[id.index()] = Visit::Open,
                 }
                 stack.push((id, true));
-                let open = node.op.inputs().into_iter().rev().filter_map(|input| uses.producer(input));
+                let open = operands(node).into_iter().rev().filter_map(|input| uses.producer(input));
                 stack.extend(open.filter(|id| state[id.index()] != Visit::Done).map(|id| (id, false)));
             }
         }

@@ -1,0 +1,194 @@
+//! Writes a placed schedule as program bytes (see `device::program::record`).
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytemuck::{Pod, Zeroable, bytes_of};
+
+use crate::device::program::record::{
+    ALIGN, Buffer, BufferClass, FLAG_PARALLEL, Header, LAYOUT_PANELS_OF_16, MAGIC, NONE, Place, Port, Space,
+    Span, StepHead, VERSION,
+};
+use crate::device::program::{Program, seal};
+use crate::device::tensor::{DType, MAX_RANK, Segment};
+use crate::host::graph::Graph;
+use crate::host::memory::Placement;
+use crate::host::{Error, ErrorKind, Result};
+
+use super::AlignedBytes;
+use super::pack::pack;
+use super::schedule::{self, Schedule, Step};
+
+/// The program of a schedule whose buffer `i` lies at `placement.offsets[i]`; read back and checked.
+pub(super) fn emit(graph: &Graph, schedule: &Schedule, placement: &Placement) -> Result<AlignedBytes> {
+    let mut names = Names::default();
+    let offsets = &placement.offsets;
+    let (constants, weights_len) = constant_spans(schedule)?;
+    let mut head = Vec::new();
+    for port in schedule.inputs.iter().chain(&schedule.outputs) {
+        put(&mut head, &port_record(port, offsets, &mut names));
+    }
+    for (buffer, &offset) in schedule.buffers.iter().zip(offsets) {
+        put(&mut head, &buffer_record(buffer, offset));
+    }
+    let mut steps = Vec::new();
+    for step in &schedule.steps {
+        write_step(&mut steps, step, offsets, &constants, &mut names)?;
+    }
+
+    let names_offset = size_of::<Header>() + head.len();
+    let head_len = names_offset + names.text.len();
+    let steps_offset = head_len.next_multiple_of(ALIGN);
+    let weights_offset = (steps_offset + steps.len()).next_multiple_of(ALIGN);
+    let scratches = schedule.buffers.iter().filter(|buffer| buffer.class == BufferClass::Scratch);
+    let header = Header {
+        magic: MAGIC,
+        version: VERSION,
+        weight_layout: LAYOUT_PANELS_OF_16,
+        head_len: fits(head_len)?,
+        steps: Span { offset: fits(steps_offset)?, len: fits(steps.len())? },
+        weights: Span { offset: fits(weights_offset)?, len: weights_len },
+        input_count: fits(schedule.inputs.len())?,
+        output_count: fits(schedule.outputs.len())?,
+        buffer_count: fits(schedule.buffers.len())?,
+        step_count: fits(schedule.steps.len())?,
+        arena_len: placement.arena_len,
+        scratch_len: scratches.map(|buffer| buffer.len).max().unwrap_or(0),
+        names: Span { offset: fits(names_offset)?, len: fits(names.text.len())? },
+        ..Header::zeroed()
+    };
+
+    let len = fits(weights_offset)?.checked_add(weights_len).ok_or_else(program_too_large)?;
+    let mut bytes = AlignedBytes::zeroed(len as usize);
+    let sections =
+        [(0, bytes_of(&header)), (size_of::<Header>(), &head), (names_offset, names.text.as_bytes())];
+    for (offset, section) in sections.into_iter().chain([(steps_offset, steps.as_slice())]) {
+        bytes[offset..offset + section.len()].copy_from_slice(section);
+    }
+    let weights = bytemuck::cast_slice_mut(&mut bytes[weights_offset..]);
+    for ((recipe, len), span) in schedule.constants.iter().zip(&constants) {
+        pack(graph, recipe, &mut weights[span.offset as usize / size_of::<f32>()..][..len as usize]);
+    }
+    seal(&mut bytes);
+    match Program::from_bytes(&bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => {
+            let reason = format!("the compiled program fails its own check: {error}");
+            Err(Error::new(ErrorKind::Invalid, reason)
+                .remedy("please report the model to salto's maintainers"))
+        }
+    }
+}
+
+/// Where each constant lies in the section of weights, and the section's length.
+fn constant_spans(schedule: &Schedule) -> Result<(Vec<Span>, u32)> {
+    let mut spans = Vec::new();
+    let mut end = 0u32;
+    for (_, len) in schedule.constants.iter() {
+        let offset = end.checked_next_multiple_of(ALIGN as u32).ok_or_else(program_too_large)?;
+        let len = len.checked_mul(size_of::<f32>() as u32).ok_or_else(program_too_large)?;
+        end = offset.checked_add(len).ok_or_else(program_too_large)?;
+        spans.push(Span { offset, len });
+    }
+    Ok((spans, end))
+}
+
+fn port_record(port: &schedule::Port, offsets: &[u32], names: &mut Names) -> Port {
+    let mut dims = [1; MAX_RANK];
+    dims[..port.shape.rank()].copy_from_slice(port.shape.dims());
+    Port {
+        name: names.add(&port.name),
+        dtype: DType::F32 as u32,
+        model_layout: port.layout as u32,
+        rank: port.shape.rank() as u32,
+        dims,
+        segment: placed(&port.segment, offsets),
+    }
+}
+
+fn buffer_record(buffer: &schedule::Buffer, offset: u32) -> Buffer {
+    let (first_step, last_step) = buffer.life;
+    Buffer { offset, len: buffer.len, first_step, last_step, class: buffer.class as u16, region: 0 }
+}
+
+/// Appends the record of a step.
+fn write_step(
+    out: &mut Vec<u8>,
+    step: &Step,
+    offsets: &[u32],
+    constants: &[Span],
+    names: &mut Names,
+) -> Result<()> {
+    let start = out.len();
+    let too_many = |_| {
+        Error::new(ErrorKind::Limit, "it reads 65536 segments or more").at_node(&step.name, step.operator)
+    };
+    let operands = step.sources.iter().map(Vec::as_slice).chain([core::slice::from_ref(&step.sink)]);
+    let mut segments = [0; 4];
+    for (count, operand) in segments.iter_mut().zip(operands.clone()) {
+        *count = u16::try_from(operand.len()).map_err(too_many)?;
+    }
+    let head = StepHead {
+        len: 0,
+        operator: step.code as u16,
+        flags: FLAG_PARALLEL,
+        params_len: step.params.len() as u16,
+        segments,
+        places: step.places.len() as u16,
+        scratch: step.scratch.unwrap_or(NONE),
+        name: names.add(&step.name),
+    };
+    put(out, &head);
+    out.extend_from_slice(&step.params);
+    operands.flatten().for_each(|segment| put(out, &placed(segment, offsets)));
+    for place in &step.places {
+        let place = place.map_or(Place::ABSENT, |id| {
+            let Span { offset, len } = constants[id.0 as usize];
+            Place { space: Space::Constants as u32, offset, len, buffer: NONE }
+        });
+        put(out, &place);
+    }
+    let len = fits(out.len() - start)?;
+    out[start..start + size_of::<u32>()].copy_from_slice(&len.to_le_bytes());
+    Ok(())
+}
+
+/// A segment at its absolute address.
+fn placed(segment: &Segment, offsets: &[u32]) -> Segment {
+    let mut placed = *segment;
+    placed.rows.base += offsets[segment.buffer as usize] / size_of::<f32>() as u32;
+    placed
+}
+
+/// The names of a program, each once.
+#[derive(Default)]
+struct Names {
+    text: String,
+    spans: BTreeMap<String, Span>,
+}
+
+impl Names {
+    fn add(&mut self, name: &str) -> Span {
+        if let Some(span) = self.spans.get(name) {
+            return *span;
+        }
+        let span = Span { offset: self.text.len() as u32, len: name.len() as u32 };
+        self.text.push_str(name);
+        self.spans.insert(name.into(), span);
+        span
+    }
+}
+
+fn put(out: &mut Vec<u8>, record: &impl Pod) {
+    out.extend_from_slice(bytes_of(record));
+}
+
+fn fits(len: usize) -> Result<u32> {
+    u32::try_from(len).map_err(|_| program_too_large())
+}
+
+fn program_too_large() -> Error {
+    Error::new(ErrorKind::Limit, "the program would have 4 GiB or more").remedy("split the model")
+}

@@ -1,0 +1,133 @@
+//! Compiles a graph into a program: `keep → optimize → order → lower → place → emit`.
+//!
+//! Flows in: a [`Graph`] from an importer or the builder; flows out: a [`Compiled`] program, already read back and checked,
+//! with a [`Report`] of every decision. There is one path for all targets; the host itself runs what it compiles here.
+//! Called by `Model` and the command line.
+
+mod algorithm;
+mod aligned;
+mod emit;
+mod lower;
+mod order;
+mod pack;
+mod place;
+mod report;
+mod schedule;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::device::program::record::ModelLayout;
+
+use super::graph::Graph;
+use super::{Error, ErrorKind, Result};
+
+pub use aligned::AlignedBytes;
+pub use report::{BufferReport, Peak, Reason, Report, Resident, StepReport};
+
+use place::Lives;
+use schedule::Schedule;
+
+/// What the caller may choose. The default is what `salto compile` does without flags.
+#[derive(Clone, Debug)]
+pub struct CompileOptions {
+    keep: Vec<String>,
+    optimize: bool,
+    winograd: bool,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        Self { keep: Vec::new(), optimize: true, winograd: false }
+    }
+}
+
+impl CompileOptions {
+    /// Makes these tensors, by their names in the model, further outputs of the program, behind the model's own.
+    ///
+    /// They become outputs before the graph is optimised, so no pass removes them or changes their values; a pass that would
+    /// have swallowed one (a fused activation, say) leaves that place as it is.
+    #[must_use]
+    pub fn keep(mut self, tensors: &[impl AsRef<str>]) -> Self {
+        self.keep.extend(tensors.iter().map(|name| name.as_ref().to_string()));
+        self
+    }
+
+    /// Is the graph optimised first? (`true` unless said otherwise.)
+    #[must_use]
+    pub fn optimize(self, optimize: bool) -> Self {
+        Self { optimize, ..self }
+    }
+
+    /// May convolutions use Winograd's algorithm? (`true` unless said otherwise.) It changes the last bits of results.
+    #[must_use]
+    pub fn winograd(self, winograd: bool) -> Self {
+        Self { winograd, ..self }
+    }
+}
+
+/// A program and how it came about.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The program, for [`Program::from_bytes`](crate::device::program::Program::from_bytes) or a `.salto` file.
+    pub bytes: AlignedBytes,
+    /// What the compiler decided.
+    pub report: Report,
+}
+
+/// Compiles a graph.
+///
+/// # Errors
+/// The graph contradicts itself or has no output; a tensor to keep does not exist; an operator needs a constant where the graph
+/// has none; something is too large for 32-bit addresses.
+pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Compiled> {
+    graph.validate()?;
+    let mut graph = graph.clone();
+    keep(&mut graph, &options.keep)?;
+    if options.optimize {
+        optimize(&mut graph)?;
+    }
+    let schedule = smallest_schedule(&graph, options)?;
+    let placement = Lives::of(&schedule).place()?;
+    let report = Report::new(&schedule, &placement)?;
+    let bytes = emit::emit(&graph, &schedule, &placement)?;
+    Ok(Compiled { bytes, report })
+}
+
+/// The schedule of the order that needs the least memory; the first of several.
+fn smallest_schedule(graph: &Graph, options: &CompileOptions) -> Result<Schedule> {
+    let mut best: Option<(u32, Schedule)> = None;
+    for order in order::candidates(graph)? {
+        let schedule = lower::lower(graph, &order, options)?;
+        let bound = Lives::of(&schedule).bound()?;
+        if best.as_ref().is_none_or(|(least, _)| bound < *least) {
+            best = Some((bound, schedule));
+        }
+    }
+    best.map(|(_, schedule)| schedule).ok_or_else(|| Error::new(ErrorKind::Invalid, "the graph has no order"))
+}
+
+/// Makes named tensors outputs.
+fn keep(graph: &mut Graph, names: &[String]) -> Result<()> {
+    let channels_first =
+        graph.inputs.iter().chain(&graph.outputs).any(|port| port.layout == ModelLayout::ChannelsFirst);
+    for name in names {
+        let Some(value) = graph.find_value(name) else {
+            let reason = format!("there is no tensor '{name}' to keep");
+            return Err(Error::new(ErrorKind::Argument, reason).remedy("`salto inspect` lists all tensors"));
+        };
+        if graph.is_output(value) {
+            continue;
+        }
+        let is_picture = graph.shape(value).rank() == 4;
+        let layout =
+            if channels_first && is_picture { ModelLayout::ChannelsFirst } else { ModelLayout::AsStored };
+        graph.add_output(value, layout);
+    }
+    Ok(())
+}
+
+fn optimize(_graph: &mut Graph) -> Result<()> {
+    Ok(())
+}

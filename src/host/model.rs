@@ -1,0 +1,358 @@
+//! The library in few words: `Model::load(path)?.session()?.run(&inputs)`.
+//!
+//! A [`Model`] is a compiled program with its ports; a [`Session`] adds the arena and threads of one user. Inputs and outputs
+//! go in and out in the model's own layout (`[n, c, h, w]` for ONNX), or as stored (`[n, h, w, c]`) if the session says so.
+//! Called by users of the library and by the command line.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::device::engine::{Engine, StepHook};
+use crate::device::program::record::ModelLayout;
+use crate::device::program::{self, Program};
+use crate::device::simd::Level;
+use crate::device::tensor::{DType, Extent, Shape};
+
+use super::compile::{AlignedBytes, CompileOptions, Compiled, Report, compile};
+use super::graph::Graph;
+#[cfg(feature = "std")]
+use super::threads::ThreadPool;
+use super::{Error, ErrorKind, Result};
+
+/// A network that is ready to run. Cheap to clone; sessions share its program.
+#[derive(Clone, Debug)]
+pub struct Model(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    bytes: AlignedBytes,
+    report: Option<Report>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    arena_len: usize,
+}
+
+/// An input or output of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name in the model.
+    pub name: String,
+    /// The type of its elements.
+    pub dtype: DType,
+    /// Its shape as stored: `[n, h, w, c]` for rank 4.
+    pub shape: Shape,
+    /// How the model orders it.
+    pub layout: ModelLayout,
+}
+
+impl Port {
+    /// Its dimensions in the model's own layout.
+    pub fn model_dims(&self) -> Vec<u32> {
+        match (self.layout, self.shape.dims()) {
+            (ModelLayout::ChannelsFirst, &[n, h, w, c]) => vec![n, c, h, w],
+            (_, dims) => dims.to_vec(),
+        }
+    }
+
+    /// Its elements.
+    pub fn len(&self) -> usize {
+        self.shape.len() as usize
+    }
+
+    /// Does it hold no element? (Never, in a program.)
+    pub fn is_empty(&self) -> bool {
+        self.shape.is_empty()
+    }
+
+    fn new(port: program::Port<'_>) -> Self {
+        let (name, dtype) = (port.name().to_string(), port.dtype());
+        Self { name, dtype, shape: port.shape(), layout: port.model_layout() }
+    }
+}
+
+impl Model {
+    /// Compiles a graph with the default options.
+    ///
+    /// # Errors
+    /// Those of [`compile`].
+    pub fn from_graph(graph: &Graph) -> Result<Self> {
+        Self::from_compiled(compile(graph, &CompileOptions::default())?)
+    }
+
+    /// A model of what [`compile`] made.
+    ///
+    /// # Errors
+    /// If the bytes were changed since.
+    pub fn from_compiled(compiled: Compiled) -> Result<Self> {
+        Self::new(compiled.bytes, Some(compiled.report))
+    }
+
+    /// Reads a program (the content of a `.salto` file) and checks it.
+    ///
+    /// # Errors
+    /// The bytes are no program that can run.
+    pub fn from_program(bytes: &[u8]) -> Result<Self> {
+        Self::new(bytes.into(), None)
+    }
+
+    fn new(bytes: AlignedBytes, report: Option<Report>) -> Result<Self> {
+        let program = Program::from_bytes(&bytes).map_err(|error| {
+            Error::new(ErrorKind::Format, format!("no program: {error}")).remedy("compile the model again")
+        })?;
+        let inputs = program.inputs().map(Port::new).collect();
+        let outputs = program.outputs().map(Port::new).collect();
+        let arena_len = program.arena_len(1);
+        Ok(Self(Arc::new(Parts { report, inputs, outputs, arena_len, bytes })))
+    }
+
+    /// Inputs, in the order in which [`Session::run`] takes them.
+    pub fn inputs(&self) -> &[Port] {
+        &self.0.inputs
+    }
+
+    /// Outputs, in the order in which [`Session::run`] gives them.
+    pub fn outputs(&self) -> &[Port] {
+        &self.0.outputs
+    }
+
+    /// Bytes of arena that a run on one thread needs.
+    pub fn arena_len(&self) -> usize {
+        self.0.arena_len
+    }
+
+    /// What the compiler decided; `None` for a model that was read as a program.
+    pub fn report(&self) -> Option<&Report> {
+        self.0.report.as_ref()
+    }
+
+    /// The program's bytes: the content of a `.salto` file.
+    pub fn program_bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
+    /// A session on the calling thread.
+    ///
+    /// # Errors
+    /// As [`Model::session_with`].
+    pub fn session(&self) -> Result<Session> {
+        self.session_with(&SessionOptions::default())
+    }
+
+    /// A session.
+    ///
+    /// # Errors
+    /// The operating system refuses to start a thread.
+    pub fn session_with(&self, options: &SessionOptions) -> Result<Session> {
+        let program = self.program()?;
+        #[cfg(feature = "std")]
+        let (pool, workers) = {
+            let pool = ThreadPool::new(options.threads)?;
+            let workers = crate::device::engine::BandExecutor::workers(&pool);
+            (pool, workers)
+        };
+        #[cfg(not(feature = "std"))]
+        let workers = 1;
+        Ok(Session {
+            arena: AlignedBytes::zeroed(program.arena_len(workers)),
+            model: self.clone(),
+            level: options.level.unwrap_or_else(Level::detect),
+            as_stored: options.as_stored,
+            #[cfg(feature = "std")]
+            pool,
+        })
+    }
+
+    /// The program, checked when the model was made.
+    fn program(&self) -> Result<Program<'_>> {
+        Program::assume_checked(&self.0.bytes)
+            .map_err(|error| Error::new(ErrorKind::Format, format!("no program: {error}")))
+    }
+}
+
+/// What a session may choose.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionOptions {
+    /// Threads, the calling one included; 0 takes as many as there are cores. Without std there is only one. Default 1.
+    pub threads: usize,
+    /// The SIMD level; the CPU's best one if none is named.
+    pub level: Option<Level>,
+    /// Are inputs and outputs `[n, h, w, c]` even if the model's own layout differs?
+    pub as_stored: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { threads: 1, level: None, as_stored: false }
+    }
+}
+
+/// A model with an arena and threads to run it.
+#[derive(Debug)]
+pub struct Session {
+    model: Model,
+    arena: AlignedBytes,
+    level: Level,
+    as_stored: bool,
+    #[cfg(feature = "std")]
+    pool: ThreadPool,
+}
+
+impl Session {
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Bytes of the arena.
+    pub fn arena_len(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// The SIMD level.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Runs the network once.
+    ///
+    /// # Errors
+    /// There are more or fewer inputs than the model has, or one has a wrong number of elements.
+    pub fn run(&mut self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+        self.run_watched(inputs, ())
+    }
+
+    /// Runs the network once, watched step by step.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn run_watched(&mut self, inputs: &[&[f32]], hook: impl StepHook) -> Result<Vec<Vec<f32>>> {
+        let mut outputs: Vec<Vec<f32>> =
+            self.model.outputs().iter().map(|port| vec![0.0; port.len()]).collect();
+        let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        self.compute(inputs, &mut slices, hook)?;
+        Ok(outputs)
+    }
+
+    /// Runs the network once, into memory of the caller's: nothing is allocated.
+    ///
+    /// # Errors
+    /// There are more or fewer inputs or outputs than the model has, or one has a wrong number of elements.
+    pub fn run_into(&mut self, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) -> Result<()> {
+        self.compute(inputs, outputs, ())
+    }
+
+    fn compute(&mut self, inputs: &[&[f32]], outputs: &mut [&mut [f32]], hook: impl StepHook) -> Result<()> {
+        let Parts { inputs: input_ports, outputs: output_ports, .. } = &*self.model.0;
+        check_lens("input", input_ports, inputs.iter().map(|input| input.len()))?;
+        check_lens("output", output_ports, outputs.iter().map(|output| output.len()))?;
+        let program = self.model.program()?;
+        let engine = Engine::new(&program, &mut self.arena).map_err(refused)?.with_level(self.level);
+        #[cfg(feature = "std")]
+        let engine = engine.with_executor(&self.pool).map_err(refused)?;
+        let mut engine = engine.with_hook(hook);
+        for (i, (port, input)) in input_ports.iter().zip(inputs).enumerate() {
+            let stored = engine.input_mut(i).map_err(refused)?;
+            match planes(port, self.as_stored) {
+                Some(extent) => interleave(&extent, input, stored),
+                None => stored.copy_from_slice(input),
+            }
+        }
+        engine.run();
+        for (i, (port, output)) in output_ports.iter().zip(outputs).enumerate() {
+            let stored = engine.output(i).map_err(refused)?;
+            match planes(port, self.as_stored) {
+                Some(extent) => deinterleave(&extent, stored, output),
+                None => output.copy_from_slice(stored),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The extent of a port whose channels are planes for the caller and interleaved in the arena; `None` if both are the same.
+fn planes(port: &Port, as_stored: bool) -> Option<Extent> {
+    let extent = Extent::of(&port.shape);
+    let differs = !as_stored
+        && port.layout == ModelLayout::ChannelsFirst
+        && port.shape.rank() == 4
+        && extent.c != 1
+        && extent.h * extent.w != 1;
+    differs.then_some(extent)
+}
+
+/// `[n, c, h, w]` to `[n, h, w, c]`, a few pixels of all channels at a time, so that both sides stay in the cache.
+fn interleave(extent: &Extent, from: &[f32], to: &mut [f32]) {
+    let (channels, pixels) = (extent.c as usize, extent.h as usize * extent.w as usize);
+    let pictures = from.chunks_exact(pixels * channels).zip(to.chunks_exact_mut(pixels * channels));
+    for (from, to) in pictures {
+        for (block, to) in to.chunks_mut(PIXEL_BLOCK * channels).enumerate() {
+            for (channel, plane) in from.chunks_exact(pixels).enumerate() {
+                let plane = &plane[block * PIXEL_BLOCK..];
+                let to = to[channel..].iter_mut().step_by(channels);
+                to.zip(plane).for_each(|(to, &from)| *to = from);
+            }
+        }
+    }
+}
+
+/// `[n, h, w, c]` to `[n, c, h, w]`.
+fn deinterleave(extent: &Extent, from: &[f32], to: &mut [f32]) {
+    let (channels, pixels) = (extent.c as usize, extent.h as usize * extent.w as usize);
+    let pictures = from.chunks_exact(pixels * channels).zip(to.chunks_exact_mut(pixels * channels));
+    for (from, to) in pictures {
+        for (block, from) in from.chunks(PIXEL_BLOCK * channels).enumerate() {
+            for (channel, plane) in to.chunks_exact_mut(pixels).enumerate() {
+                let plane = &mut plane[block * PIXEL_BLOCK..];
+                let from = from[channel..].iter().step_by(channels);
+                plane.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+            }
+        }
+    }
+}
+
+/// Pixels that are moved at a time between planes and interleaved channels.
+const PIXEL_BLOCK: usize = 64;
+
+/// Checks number and lengths of what the caller passes.
+fn check_lens(what: &str, ports: &[Port], lens: impl ExactSizeIterator<Item = usize>) -> Result<()> {
+    if ports.len() != lens.len() {
+        let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
+        let reason = format!("{} {what}s given, the model has {}", lens.len(), ports.len());
+        let remedy = format!("pass one slice for each of: {}", names.join(", "));
+        return Err(Error::new(ErrorKind::Argument, reason).remedy(remedy));
+    }
+    for (port, len) in ports.iter().zip(lens) {
+        if port.len() != len {
+            let dims = Shape::new(&port.model_dims()).unwrap_or(port.shape);
+            let reason =
+                format!("{what} '{}' has {len} elements, the model's shape {dims} {}", port.name, port.len());
+            return Err(Error::new(ErrorKind::Argument, reason));
+        }
+    }
+    Ok(())
+}
+
+/// An engine that refuses its arena or a port: cannot happen, as the session sized both from the same program.
+fn refused(error: crate::device::engine::EngineError) -> Error {
+    Error::new(ErrorKind::Invalid, format!("the engine refuses to run: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planes_and_pixels_are_each_others_inverse() {
+        let extent = Extent::new(2, 9, 11, 5);
+        let planes: Vec<f32> = (0..2 * 9 * 11 * 5).map(|i| i as f32).collect();
+        let mut pixels = vec![0.0; planes.len()];
+        interleave(&extent, &planes, &mut pixels);
+        assert_eq!(pixels[((9 + 4) * 11 + 3) * 5 + 2], planes[((5 + 2) * 9 + 4) * 11 + 3]);
+        let mut back = vec![0.0; planes.len()];
+        deinterleave(&extent, &pixels, &mut back);
+        assert_eq!(back, planes);
+    }
+}

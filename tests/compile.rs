@@ -1,0 +1,92 @@
+//! Compiling and running small networks: numbers by hand, and different compilations of one network against each other.
+
+use salto::device::kernel::params::{BinaryKind, PoolKind};
+use salto::device::tensor::Window;
+use salto::host::compile::{CompileOptions, compile};
+use salto::host::graph::{Builder, ConvLayer, Graph, Seeded, WeightRequest};
+use salto::host::{Model, Result};
+
+fn run(graph: &Graph, options: &CompileOptions, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+    Model::from_compiled(compile(graph, options)?)?.session()?.run(inputs)
+}
+
+/// Numbers between −1 and 1 that look random.
+fn noise(len: usize) -> Vec<f32> {
+    let mut state = 0x9e37_79b9_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+#[test]
+fn a_convolution_by_hand() -> Result<()> {
+    // One row [1, 2, 3], taps [1, 10, 100], padding 1, bias 1000.
+    let weights = |request: &WeightRequest<'_>| -> Result<Vec<f32>> {
+        Ok(if request.name.ends_with("bias") { vec![1000.0] } else { vec![1.0, 10.0, 100.0] })
+    };
+    let mut net = Builder::new("by hand", weights);
+    let x = net.input("x", &[1, 1, 3, 1])?;
+    let mut window = Window::new(1, 3);
+    (window.x.pad_before, window.x.pad_after) = (1, 1);
+    let y = net.conv(x, ConvLayer::new(1, 1).window(window))?;
+    net.output(y);
+    let outputs = run(&net.finish()?, &CompileOptions::default(), &[&[1.0, 2.0, 3.0]])?;
+    assert_eq!(outputs, [[1210.0, 1321.0, 1032.0]]);
+    Ok(())
+}
+
+/// A residual block with a strided shortcut, a gate and a dense head.
+fn residual_net() -> Result<Graph> {
+    let mut net = Builder::new("residual", Seeded::new(3).perturbed());
+    let x = net.input("x", &[2, 9, 8, 3])?;
+    let x = net.conv(x, ConvLayer::new(20, 3))?;
+    let x = net.batch_norm(x)?;
+    let stem = net.name("stem").relu(x)?;
+    let y = net.conv(stem, ConvLayer::new(20, 3))?;
+    let y = net.relu(y)?;
+    let y = net.conv(y, ConvLayer::new(20, 3))?;
+    let sum = net.plus(y, stem)?;
+    let x = net.relu(sum)?;
+    let gate = net.conv(x, ConvLayer::new(20, 1))?;
+    let gate = net.sigmoid(gate)?;
+    let x = net.times(x, gate)?;
+    let x = net.global_pool(x, PoolKind::Average)?;
+    let x = net.flatten(x)?;
+    let x = net.dense(x, 5)?;
+    let x = net.softmax(x)?;
+    net.output(x);
+    net.finish()
+}
+
+#[test]
+fn a_residual_net_runs_and_keeps_any_tensor() -> Result<()> {
+    let graph = residual_net()?;
+    let input = noise(2 * 9 * 8 * 3);
+    let plain = run(&graph, &CompileOptions::default(), &[&input])?;
+    assert!((plain[0].iter().sum::<f32>() - 2.0).abs() < 1e-5, "{plain:?}");
+    let kept = run(&graph, &CompileOptions::default().keep(&["stem"]), &[&input])?;
+    assert_eq!(plain[0], kept[0]);
+    assert!(kept[1].len() == 2 * 9 * 8 * 20 && kept[1].iter().all(|&x| x >= 0.0));
+    Ok(())
+}
+
+#[test]
+fn binary_with_every_operand_dying_or_not() -> Result<()> {
+    let mut net = Builder::new("binary", Seeded::new(1));
+    let a = net.input("a", &[1, 2, 2, 3])?;
+    let row = net.constant(&[3], &[1.0, 2.0, 3.0])?;
+    let sum = net.binary(BinaryKind::Add, a, row)?;
+    let difference = net.binary(BinaryKind::Sub, a, sum)?;
+    let twice = net.binary(BinaryKind::Add, difference, difference)?;
+    net.output(sum);
+    net.output(twice);
+    let input = noise(12);
+    let outputs = run(&net.finish()?, &CompileOptions::default(), &[&input])?;
+    for (i, &x) in input.iter().enumerate() {
+        let sum = x + (i % 3 + 1) as f32;
+        assert_eq!((outputs[0][i], outputs[1][i]), (sum, 2.0 * (x - sum)));
+    }
+    Ok(())
+}
