@@ -147,7 +147,7 @@ pub enum StepFault {
     Operands,
     /// The channels of an operand's segments do not add up.
     Channels,
-    /// A segment's strides let its elements collide, or its rows lie in a ring.
+    /// A segment is empty, its strides let its elements collide, or its rows lie in a ring.
     Layout,
     /// A segment lies outside its buffer, or there is no such buffer.
     Outside,
@@ -253,7 +253,7 @@ impl fmt::Display for StepFault {
             Self::Params => "its parameters describe nothing that the operator computes",
             Self::Operands => "wrong number of sources, outputs, segments or places",
             Self::Channels => "the channels of an operand's segments do not add up",
-            Self::Layout => "the strides of a segment let its elements collide",
+            Self::Layout => "a segment is empty, lies in a ring, or its strides let its elements collide",
             Self::Outside => "a segment lies outside its buffer",
             Self::Life => "a buffer is read before it is written, or used outside its life",
             Self::Overlap => "a source shares memory with the output, other than in place",

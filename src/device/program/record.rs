@@ -207,11 +207,17 @@ impl OpCode {
 
     /// The operator with this number in the program format.
     pub const fn from_code(code: u16) -> Option<Self> {
-        if code >= 1 && (code as usize) <= Self::ALL.len() {
-            Some(Self::ALL[code as usize - 1])
-        } else {
-            None
-        }
+        Some(match code {
+            1 => Self::Conv,
+            2 => Self::ConvTranspose,
+            3 => Self::Pool,
+            4 => Self::Binary,
+            5 => Self::Map,
+            6 => Self::Rearrange,
+            7 => Self::Resize,
+            8 => Self::Softmax,
+            _ => return None,
+        })
     }
 }
 
@@ -282,5 +288,6 @@ pub struct Place {
 
 impl Place {
     /// There is none.
+    #[allow(clippy::as_conversions, reason = "the number of an enum's variant, as its `repr` says")]
     pub const ABSENT: Self = Self { space: Space::Absent as u32, offset: 0, len: 0, buffer: NONE };
 }

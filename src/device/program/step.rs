@@ -118,17 +118,22 @@ pub(super) struct Record<'p> {
 }
 
 impl<'p> Record<'p> {
-    /// Cuts the first record off `bytes` and returns it with the rest. `None` in place of the operator if that cannot be read.
-    pub(super) fn split(bytes: &'p [u8]) -> Result<(Self, &'p [u8]), (Option<OpCode>, StepFault)> {
-        let record = (None, StepFault::Record);
-        let (head, _) = split_slice::<StepHead>(bytes, 1).ok_or(record)?;
-        let [head] = head else { return Err(record) };
-        let (body, rest) = bytes.split_at_checked(index(head.len)).ok_or(record)?;
-        let operator = OpCode::from_code(head.operator).ok_or((None, StepFault::Operator))?;
-        Self::parts(head, operator, body).map(|parts| (parts, rest)).map_err(|fault| (Some(operator), fault))
+    /// Cuts the first record off `bytes` and returns it with the rest.
+    pub(super) fn split(bytes: &'p [u8]) -> Result<(Self, &'p [u8]), StepFault> {
+        let (head, _) = split_slice::<StepHead>(bytes, 1).ok_or(StepFault::Record)?;
+        let [head] = head else { return Err(StepFault::Record) };
+        let (body, rest) = bytes.split_at_checked(index(head.len)).ok_or(StepFault::Record)?;
+        Ok((Self::parts(head, body)?, rest))
     }
 
-    fn parts(head: &'p StepHead, operator: OpCode, body: &'p [u8]) -> Result<Self, StepFault> {
+    /// The operator of the first record, as far as it can be read: for messages about records that cannot.
+    pub(super) fn operator(bytes: &[u8]) -> Option<OpCode> {
+        let (head, _) = split_slice::<StepHead>(bytes, 1)?;
+        OpCode::from_code(head.first()?.operator)
+    }
+
+    fn parts(head: &'p StepHead, body: &'p [u8]) -> Result<Self, StepFault> {
+        let operator = OpCode::from_code(head.operator).ok_or(StepFault::Operator)?;
         let body = body.get(size_of::<StepHead>()..).ok_or(StepFault::Record)?;
         let (params, mut body) =
             body.split_at_checked(usize::from(head.params_len)).ok_or(StepFault::Record)?;

@@ -42,13 +42,13 @@ impl<'p> Program<'p> {
     /// # Errors
     /// As [`Self::from_bytes`].
     pub fn from_parts(head_and_steps: &'p [u8], weights: &'p [u8]) -> Result<Self, ProgramError> {
-        let program = Self::sections(head_and_steps, weights)?;
+        let header = Self::header(head_and_steps)?;
+        let program = Self::sections(header, head_and_steps, weights)?;
         check::check(&program)?;
         Ok(program)
     }
 
-    /// Reads a program that was checked before, by [`Self::from_bytes`], in the same bytes: only what it takes to find the
-    /// sections is checked again.
+    /// Reads a program that was checked before, by [`Self::from_bytes`], in the same bytes: only the head is checked again.
     ///
     /// The engine's threads trust the checks of [`Self::from_bytes`], so this is for the crate's own host sessions only.
     pub(crate) fn assume_checked(bytes: &'p [u8]) -> Result<Self, ProgramError> {
@@ -60,10 +60,10 @@ impl<'p> Program<'p> {
             .split_at_checked(index(weights.offset))
             .filter(|_| end == actual)
             .ok_or(ProgramError::Length { expected: end, actual })?;
-        Self::sections(head_and_steps, weights)
+        Self::sections(header, head_and_steps, weights)
     }
 
-    /// The header, if the first bytes are one that this build reads.
+    /// The header, if the first bytes are one that this build reads and the head is undamaged.
     fn header(bytes: &'p [u8]) -> Result<&'p Header, ProgramError> {
         check_alignment(bytes)?;
         let header = bytes.get(..size_of::<Header>()).ok_or(ProgramError::Length {
@@ -71,13 +71,16 @@ impl<'p> Program<'p> {
             actual: length(bytes),
         })?;
         let header: &Header = try_from_bytes(header).map_err(|_| ProgramError::Bounds(Section::Head))?;
-        check::header(header)?;
+        check::header(header, bytes)?;
         Ok(header)
     }
 
     /// Finds the sections, and in the head its tables.
-    fn sections(head_and_steps: &'p [u8], weights: &'p [u8]) -> Result<Self, ProgramError> {
-        let header = Self::header(head_and_steps)?;
+    fn sections(
+        header: &'p Header,
+        head_and_steps: &'p [u8],
+        weights: &'p [u8],
+    ) -> Result<Self, ProgramError> {
         check_alignment(weights)?;
         if length(weights) != u64::from(header.weights.len) {
             return Err(ProgramError::Length {
@@ -87,12 +90,10 @@ impl<'p> Program<'p> {
         }
         let mut head =
             head_and_steps.get(..index(header.head_len)).ok_or(ProgramError::Bounds(Section::Head))?;
-        let steps = span(head_and_steps, header.steps)
-            .filter(|_| header.steps.offset >= header.head_len)
-            .ok_or(ProgramError::Bounds(Section::Steps))?;
+        let steps = span(head_and_steps, header.steps).ok_or(ProgramError::Bounds(Section::Steps))?;
         let names = span(head, header.names).ok_or(ProgramError::Bounds(Section::Head))?;
         let names = core::str::from_utf8(names).map_err(|_| ProgramError::Names)?;
-        head = &head[size_of::<Header>()..];
+        let _header = table::<Header>(&mut head, 1)?;
         let inputs = table(&mut head, header.input_count)?;
         let outputs = table(&mut head, header.output_count)?;
         let buffers = table(&mut head, header.buffer_count)?;

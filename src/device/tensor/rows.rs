@@ -59,18 +59,19 @@ impl Rows {
             return Some(self.base);
         }
         let rows = if extent.h < self.ring_rows { extent.h } else { self.ring_rows };
-        let last = self.base as u64
-            + (extent.n as u64 - 1) * self.image_stride as u64
-            + (rows as u64 - 1) * self.row_stride as u64
-            + (extent.w as u64 - 1) * self.pixel_stride as u64
-            + extent.c as u64;
+        // Each product fits 64 bits, their sum might not; what saturates is beyond 32 bits anyway.
+        let last = (self.base as u64 + extent.c as u64)
+            .saturating_add((extent.n as u64 - 1) * self.image_stride as u64)
+            .saturating_add((rows as u64 - 1) * self.row_stride as u64)
+            .saturating_add((extent.w as u64 - 1) * self.pixel_stride as u64);
         if last > u32::MAX as u64 { None } else { Some(last as u32) }
     }
 
     /// Are the elements of `extent` one gapless run?
     pub const fn is_contiguous(&self, extent: &Extent) -> bool {
         self.pixel_stride == extent.c
-            && (extent.h * extent.n <= 1 || self.row_stride as u64 == extent.w as u64 * extent.c as u64)
+            && (extent.h as u64 * extent.n as u64 <= 1
+                || self.row_stride as u64 == extent.w as u64 * extent.c as u64)
             && (extent.n <= 1 || self.image_stride as u64 == self.row_stride as u64 * extent.h as u64)
             && (self.ring_rows >= extent.h && self.first_row == 0)
     }
