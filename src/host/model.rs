@@ -16,7 +16,7 @@ use crate::device::program::{self, Program};
 use crate::device::simd::Level;
 use crate::device::tensor::{DType, Extent, Shape};
 
-use super::compile::{AlignedBytes, CompileOptions, Compiled, Report, compile};
+use super::compile::{AlignedBytes, CompileOptions, Compiled, compile};
 use super::graph::Graph;
 #[cfg(feature = "std")]
 use super::threads::ThreadPool;
@@ -29,7 +29,6 @@ pub struct Model(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     bytes: AlignedBytes,
-    report: Option<Report>,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     arena_len: usize,
@@ -87,7 +86,7 @@ impl Model {
     /// # Errors
     /// If the bytes were changed since.
     pub fn from_compiled(compiled: Compiled) -> Result<Self> {
-        Self::new(compiled.bytes, Some(compiled.report))
+        Self::new(compiled.bytes)
     }
 
     /// Reads a program (the content of a `.salto` file) and checks it.
@@ -95,17 +94,17 @@ impl Model {
     /// # Errors
     /// The bytes are no program that can run.
     pub fn from_program(bytes: &[u8]) -> Result<Self> {
-        Self::new(bytes.into(), None)
+        Self::new(bytes.into())
     }
 
-    fn new(bytes: AlignedBytes, report: Option<Report>) -> Result<Self> {
+    fn new(bytes: AlignedBytes) -> Result<Self> {
         let program = Program::from_bytes(&bytes).map_err(|error| {
             Error::new(ErrorKind::Format, format!("no program: {error}")).remedy("compile the model again")
         })?;
         let inputs = program.inputs().map(Port::new).collect();
         let outputs = program.outputs().map(Port::new).collect();
         let arena_len = program.arena_len(1);
-        Ok(Self(Arc::new(Parts { report, inputs, outputs, arena_len, bytes })))
+        Ok(Self(Arc::new(Parts { inputs, outputs, arena_len, bytes })))
     }
 
     /// Inputs, in the order in which [`Session::run`] takes them.
@@ -121,11 +120,6 @@ impl Model {
     /// Bytes of arena that a run on one thread needs.
     pub fn arena_len(&self) -> usize {
         self.0.arena_len
-    }
-
-    /// What the compiler decided; `None` for a model that was read as a program.
-    pub fn report(&self) -> Option<&Report> {
-        self.0.report.as_ref()
     }
 
     /// The program's bytes: the content of a `.salto` file.
@@ -165,8 +159,11 @@ impl Model {
         })
     }
 
-    /// The program, checked when the model was made.
-    fn program(&self) -> Result<Program<'_>> {
+    /// The program.
+    ///
+    /// # Errors
+    /// None: it was checked when the model was made.
+    pub fn program(&self) -> Result<Program<'_>> {
         Program::assume_checked(&self.0.bytes)
             .map_err(|error| Error::new(ErrorKind::Format, format!("no program: {error}")))
     }

@@ -1,6 +1,6 @@
 //! Which algorithm computes a convolution.
 
-use crate::device::kernel::params::{ConvAlgorithm, ConvParams};
+use crate::device::kernel::params::ConvAlgorithm;
 use crate::device::tensor::Window;
 use crate::host::graph::Conv;
 
@@ -24,23 +24,6 @@ pub(super) fn of_conv(op: &Conv, inputs: u32, outputs: u32, options: &CompileOpt
     } else {
         ConvAlgorithm::Im2col
     }
-}
-
-/// The algorithm's name in reports.
-pub(super) const fn name(algorithm: ConvAlgorithm) -> &'static str {
-    match algorithm {
-        ConvAlgorithm::Pointwise => "pointwise",
-        ConvAlgorithm::Im2col => "im2col",
-        ConvAlgorithm::Depthwise => "depthwise",
-        ConvAlgorithm::Winograd2x2 => "winograd 2×2",
-    }
-}
-
-/// Multiply-accumulates of the convolution's definition, whatever the algorithm.
-pub(super) fn conv_macs(params: &ConvParams) -> u64 {
-    let outputs = params.output.checked_len().map_or(u64::MAX, u64::from);
-    let taps = u64::from(params.window.y.kernel) * u64::from(params.window.x.kernel);
-    outputs.saturating_mul(taps).saturating_mul(u64::from(params.input.c / params.groups.max(1)))
 }
 
 /// Three by three taps that touch.

@@ -122,9 +122,8 @@ fn write_step(
     names: &mut Names,
 ) -> Result<()> {
     let start = out.len();
-    let too_many = |_| {
-        Error::new(ErrorKind::Limit, "it reads 65536 segments or more").at_node(&step.name, step.operator)
-    };
+    let too_many =
+        |_| Error::new(ErrorKind::Limit, "it reads 65536 segments or more").at_node(&step.name, "Concat");
     let operands = step.sources.iter().map(Vec::as_slice).chain([core::slice::from_ref(&step.sink)]);
     let mut segments = [0; 4];
     for (count, operand) in segments.iter_mut().zip(operands.clone()) {

@@ -1,7 +1,7 @@
 //! Compiles a graph into a program: `keep → optimize → order → lower → place → emit`.
 //!
-//! Flows in: a [`Graph`] from an importer or the builder; flows out: a [`Compiled`] program, already read back and checked,
-//! with a [`Report`] of every decision. There is one path for all targets; the host itself runs what it compiles here.
+//! Flows in: a [`Graph`] from an importer or the builder; flows out: a [`Compiled`] program, already read back and checked
+//! ([`Inspection`](crate::host::report::Inspection) shows what was decided). There is one path for all targets; the host itself runs what it compiles here.
 //! Called by `Model` and the command line.
 
 mod algorithm;
@@ -11,7 +11,6 @@ mod lower;
 mod order;
 mod pack;
 mod place;
-mod report;
 mod schedule;
 
 use alloc::format;
@@ -21,10 +20,10 @@ use alloc::vec::Vec;
 use crate::device::program::record::ModelLayout;
 
 use super::graph::Graph;
+use super::memory::Certificate;
 use super::{Error, ErrorKind, Result};
 
 pub use aligned::AlignedBytes;
-pub use report::{BufferReport, Peak, Reason, Report, Resident, StepReport};
 
 use place::Lives;
 use schedule::Schedule;
@@ -67,13 +66,13 @@ impl CompileOptions {
     }
 }
 
-/// A program and how it came about.
+/// A compiled program.
 #[derive(Clone, Debug)]
 pub struct Compiled {
     /// The program, for [`Program::from_bytes`](crate::device::program::Program::from_bytes) or a `.salto` file.
     pub bytes: AlignedBytes,
-    /// What the compiler decided.
-    pub report: Report,
+    /// How good its memory plan is.
+    pub certificate: Certificate,
 }
 
 /// Compiles a graph.
@@ -90,9 +89,8 @@ pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Compiled> {
     }
     let schedule = smallest_schedule(&graph, options)?;
     let placement = Lives::of(&schedule).place()?;
-    let report = Report::new(&schedule, &placement)?;
     let bytes = emit::emit(&graph, &schedule, &placement)?;
-    Ok(Compiled { bytes, report })
+    Ok(Compiled { bytes, certificate: placement.certificate })
 }
 
 /// The schedule of the order that needs the least memory; the first of several.

@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use crate::device::memory::{Buffer, PlaceError, Problem, ProblemError, lower_bound};
-use crate::device::program::record::BufferClass;
 use crate::host::memory::{Placement, plan};
 use crate::host::{Error, ErrorKind, Result};
 
@@ -25,14 +24,6 @@ impl Lives {
             Buffer::new(buffer.len, buffer.life.0, buffer.life.1).aligned(align)
         };
         Self { buffers: schedule.buffers.iter().map(buffer).collect() }
-    }
-
-    /// All buffers but scratch.
-    pub(super) fn without_scratch(schedule: &Schedule) -> Self {
-        let Self { mut buffers } = Self::of(schedule);
-        let mut classes = schedule.buffers.iter().map(|buffer| buffer.class);
-        buffers.retain(|_| classes.next() != Some(BufferClass::Scratch));
-        Self { buffers }
     }
 
     /// The maximum of live bytes.

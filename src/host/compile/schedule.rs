@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use bytemuck::Pod;
 
 use crate::device::program::record::{BufferClass, ModelLayout, OpCode};
-use crate::device::tensor::{Extent, Segment, Shape};
+use crate::device::tensor::{Segment, Shape};
 use crate::host::graph::ValueId;
 use crate::host::{Error, ErrorKind, Result};
 
@@ -30,8 +30,6 @@ pub(super) struct Schedule {
 /// A buffer of the arena.
 #[derive(Clone, Debug)]
 pub(super) struct Buffer {
-    /// The tensor that it was made for.
-    pub(super) name: String,
     /// What it holds.
     pub(super) class: BufferClass,
     /// Bytes.
@@ -53,12 +51,8 @@ pub(super) struct Port {
 /// A step: one kernel call.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    /// The node's name.
+    /// The node's name; the tensor's, if the compiler added the step.
     pub(super) name: String,
-    /// The node's operator, or what the compiler added.
-    pub(super) operator: &'static str,
-    /// How it is computed, where there is a choice.
-    pub(super) algorithm: &'static str,
     /// Which kernel.
     pub(super) code: OpCode,
     /// The kernel's parameters as bytes.
@@ -71,12 +65,6 @@ pub(super) struct Step {
     pub(super) places: Vec<Option<ConstantId>>,
     /// The scratch's buffer.
     pub(super) scratch: Option<u32>,
-    /// Size of the input, for the report.
-    pub(super) input: Extent,
-    /// Size of the output, for the report.
-    pub(super) output: Extent,
-    /// Multiply-accumulates of the definition.
-    pub(super) macs: u64,
 }
 
 impl Step {
@@ -84,24 +72,13 @@ impl Step {
     pub(super) fn new(code: OpCode, params: &impl Pod, sources: [Vec<Segment>; 3], sink: Segment) -> Self {
         Self {
             name: String::new(),
-            operator: "",
-            algorithm: "",
             code,
             params: bytemuck::bytes_of(params).into(),
             sources,
             sink,
             places: Vec::new(),
             scratch: None,
-            input: Extent::default(),
-            output: Extent::default(),
-            macs: 0,
         }
-    }
-
-    /// The same step, with the sizes that the report shows.
-    pub(super) fn of(mut self, input: Extent, output: Extent) -> Self {
-        (self.input, self.output) = (input, output);
-        self
     }
 
     /// The buffers that it touches.
@@ -115,7 +92,7 @@ impl Schedule {
     /// Adds a buffer of `len` elements.
     pub(super) fn add_buffer(&mut self, name: &str, class: BufferClass, len: u32) -> Result<u32> {
         let bytes = len.checked_mul(size_of::<f32>() as u32).ok_or_else(|| too_large(name))?;
-        self.buffers.push(Buffer { name: name.into(), class, len: bytes, life: (0, 0) });
+        self.buffers.push(Buffer { class, len: bytes, life: (0, 0) });
         Ok(self.buffers.len() as u32 - 1)
     }
 
@@ -158,11 +135,6 @@ impl Constants {
             self.list.push((recipe, len));
         }
         id
-    }
-
-    /// Elements of a constant.
-    pub(super) fn len(&self, id: ConstantId) -> u32 {
-        self.list[id.0 as usize].1
     }
 
     /// Recipes and their elements, in the order of their ids.

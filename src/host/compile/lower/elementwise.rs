@@ -48,8 +48,7 @@ impl Lowering<'_> {
         let source = self.source(input, extent)?;
         let sink = self.output_over(output, extent, &[&source])?;
         let params = MapParams { extent, activation };
-        let mut step =
-            Step::new(OpCode::Map, &params, [source, Vec::new(), Vec::new()], sink).of(extent, extent);
+        let mut step = Step::new(OpCode::Map, &params, [source, Vec::new(), Vec::new()], sink);
         step.places = places;
         self.push(step);
         Ok(())
@@ -82,7 +81,7 @@ impl Lowering<'_> {
         let sink = self.output_over(output, extent, &candidates)?;
         let params = BinaryParams { a, b, output: extent, kind: op.kind as u32, activation: op.activation };
         let sources = [source_a, source_b, Vec::new()];
-        let mut step = Step::new(OpCode::Binary, &params, sources, sink).of(a, extent);
+        let mut step = Step::new(OpCode::Binary, &params, sources, sink);
         step.places = Vec::from([place_a, place_b]);
         self.push(step);
         Ok(())

@@ -33,7 +33,7 @@ pub(super) fn lower(graph: &Graph, order: &[NodeId], options: &CompileOptions) -
     for (position, &id) in order.iter().enumerate() {
         let Some(node) = graph.node(id) else { continue };
         lowering.position = position;
-        lowering.node = (node.name.clone(), node.op.name());
+        lowering.node = node.name.clone();
         lowering.lower_node(node).map_err(|error| error.at_node(&node.name, node.op.name()))?;
     }
     lowering.place_outputs()?;
@@ -55,8 +55,8 @@ struct Lowering<'g> {
     places: Vec<Option<Location>>,
     /// The position of the node that is being lowered.
     position: usize,
-    /// Its name and operator.
-    node: (String, &'static str),
+    /// Its name.
+    node: String,
     schedule: Schedule,
 }
 
@@ -80,7 +80,7 @@ impl<'g> Lowering<'g> {
             needed_until: Vec::new(),
             places: vec![None; graph.values().len()],
             position: 0,
-            node: (String::new(), ""),
+            node: String::new(),
             schedule: Schedule::default(),
         }
     }
@@ -185,8 +185,8 @@ impl<'g> Lowering<'g> {
         let sink = self.new_buffer(value, extent, BufferClass::Activation)?;
         let params = MapParams { extent, activation: Activation::IDENTITY };
         let sources = [layout.segments.clone(), Vec::new(), Vec::new()];
-        let step = Step::new(OpCode::Map, &params, sources, sink).of(extent, extent);
-        self.push_helper(value, "Copy", step);
+        let step = Step::new(OpCode::Map, &params, sources, sink);
+        self.push_helper(value, step);
         self.layout(value)
     }
 
@@ -208,10 +208,10 @@ impl<'g> Lowering<'g> {
             kind: BinaryKind::Max as u32,
             activation: Activation::IDENTITY,
         };
-        let mut step = Step::new(OpCode::Binary, &params, Default::default(), sink).of(extent, extent);
+        let mut step = Step::new(OpCode::Binary, &params, Default::default(), sink);
         let place = Some(self.schedule.constants.add(Recipe::Plain(value), shape.len()));
         step.places = vec![place, place];
-        self.push_helper(value, "Constant", step);
+        self.push_helper(value, step);
         self.layout(value)
     }
 
@@ -257,7 +257,7 @@ impl<'g> Lowering<'g> {
 
     /// A buffer for `len` elements of scratch of the step that is pushed next; none for 0.
     fn scratch(&mut self, len: Option<u32>) -> Result<Option<u32>> {
-        let name = &self.node.0;
+        let name = &self.node;
         let len = len.ok_or_else(|| too_large(name))?;
         if len == 0 {
             return Ok(None);
@@ -269,14 +269,13 @@ impl<'g> Lowering<'g> {
 
     /// Appends a step of the current node.
     fn push(&mut self, mut step: Step) {
-        (step.name, step.operator) = self.node.clone();
+        step.name = self.node.clone();
         self.schedule.steps.push(step);
     }
 
     /// Appends a step that only brings a value into another place.
-    fn push_helper(&mut self, value: ValueId, operator: &'static str, mut step: Step) {
+    fn push_helper(&mut self, value: ValueId, mut step: Step) {
         step.name = self.graph.value(value).name.clone();
-        step.operator = operator;
         self.schedule.steps.push(step);
     }
 

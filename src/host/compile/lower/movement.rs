@@ -125,7 +125,7 @@ impl Lowering<'_> {
         let len = extent.checked_len().ok_or_else(limit)?;
         let sink = Layout::whole(buffer, Extent::flat(len)).ok_or_else(limit)?.segments[0];
         let step = Step::new(OpCode::Rearrange, &params, [Vec::from([root]), Vec::new(), Vec::new()], sink);
-        self.push_helper(value, "Rearrange", step.of(Extent::flat(root.channels), extent));
+        self.push_helper(value, step);
         self.layout(value)
     }
 
@@ -144,7 +144,7 @@ impl Lowering<'_> {
         let sink = self.output(output, extent)?;
         let mut step = Step::new(OpCode::Softmax, &params, [source, Vec::new(), Vec::new()], sink);
         step.scratch = self.scratch(softmax_f32_scratch_len(&params))?;
-        self.push(step.of(extent, extent));
+        self.push(step);
         Ok(())
     }
 }

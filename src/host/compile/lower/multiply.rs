@@ -60,13 +60,10 @@ impl Lowering<'_> {
         let len = conv_transpose_f32_weight_len(&params).ok_or_else(|| self.weights_too_large(op.weight))?;
         let weights = self.schedule.constants.add(Recipe::Transposed { weight: op.weight, groups }, len);
         let places = Vec::from([Some(weights), self.channel_constant(op.bias, "bias")?]);
-        let taps = u64::from(window.y.kernel) * u64::from(window.x.kernel);
-        let macs = u64::from(input.checked_len().unwrap_or(u32::MAX)) * taps * u64::from(extent.c / groups);
-
         let (sources, sink) = self.summed_operands(output, extent, (op.input, input), op.residual)?;
-        let mut step = Step::new(OpCode::ConvTranspose, &params, sources, sink).of(input, extent);
+        let mut step = Step::new(OpCode::ConvTranspose, &params, sources, sink);
         step.scratch = self.scratch(conv_transpose_f32_scratch_len(&params))?;
-        (step.places, step.macs) = (places, macs);
+        step.places = places;
         self.push(step);
         Ok(())
     }
@@ -80,10 +77,8 @@ impl Lowering<'_> {
         places: Vec<Option<ConstantId>>,
     ) -> Result<()> {
         let (sources, sink) = self.summed_operands(output, params.output, (input, params.input), residual)?;
-        let mut step = Step::new(OpCode::Conv, params, sources, sink).of(params.input, params.output);
+        let mut step = Step::new(OpCode::Conv, params, sources, sink);
         step.scratch = self.scratch(conv_f32_scratch_len(params))?;
-        step.algorithm = ConvAlgorithm::from_code(params.algorithm).map_or("", algorithm::name);
-        step.macs = algorithm::conv_macs(params);
         step.places = places;
         self.push(step);
         Ok(())

@@ -52,7 +52,7 @@ impl Lowering<'_> {
     ) -> Result<()> {
         let source = self.source(input, extents[0])?;
         let sink = self.output(output, extents[1])?;
-        self.push(Step::new(code, params, [source, Vec::new(), Vec::new()], sink).of(extents[0], extents[1]));
+        self.push(Step::new(code, params, [source, Vec::new(), Vec::new()], sink));
         Ok(())
     }
 }
