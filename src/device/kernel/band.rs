@@ -157,7 +157,7 @@ impl EpilogueRow<'_> {
     pub fn apply<S: Simd>(&self, s: S, sums: S::F32, x: usize, channel: usize, count: usize) -> S::F32 {
         let mut sums = sums;
         if let Some(bias) = &self.bias {
-            sums = s.add(sums, bias.load(s, channel));
+            sums = s.add(sums, bias.load_partial(s, channel, count));
         }
         if let Some((row, pixel_stride)) = &self.residual {
             sums = s.add(sums, row.load_partial(s, x * pixel_stride + channel, count));

@@ -6,7 +6,7 @@ use bytemuck::pod_read_unaligned;
 
 use super::crc::{crc32, update};
 use super::index;
-use super::record::{Header, Span};
+use super::record::Header;
 
 const HEAD_CRC: usize = offset_of!(Header, head_crc);
 const STEPS_CRC: usize = offset_of!(Header, steps_crc);
@@ -19,20 +19,27 @@ pub(super) fn head_crc(head: &[u8]) -> u32 {
     update(update(crc32(before), &[0; size_of::<u32>()]), behind)
 }
 
-/// Writes the CRCs of all three sections into the header. Whoever writes or changes the bytes of a program calls this last;
-/// where the header is cut short or a section lies outside the bytes, nothing is written.
+/// Writes the CRCs of the sections into the header. Whoever writes or changes the bytes of a program calls this last. Where the
+/// header is cut short nothing is written; a section that lies outside the bytes keeps its CRC.
 pub fn seal(bytes: &mut [u8]) {
     let Some(header) = bytes.get(..size_of::<Header>()) else { return };
     let header: Header = pod_read_unaligned(header);
-    let section = |span: Span| {
-        let start = index(span.offset);
-        bytes.get(start..start.checked_add(index(span.len))?)
-    };
-    let (Some(steps), Some(weights)) = (section(header.steps), section(header.weights)) else { return };
-    let (steps, weights) = (crc32(steps), crc32(weights));
-    bytes[STEPS_CRC..STEPS_CRC + 4].copy_from_slice(&steps.to_le_bytes());
-    bytes[WEIGHTS_CRC..WEIGHTS_CRC + 4].copy_from_slice(&weights.to_le_bytes());
-    let Some(head) = bytes.get(..index(header.head_len)) else { return };
-    let head = head_crc(head);
-    bytes[HEAD_CRC..HEAD_CRC + 4].copy_from_slice(&head.to_le_bytes());
+    for (section, field) in [(header.steps, STEPS_CRC), (header.weights, WEIGHTS_CRC)] {
+        let start = index(section.offset);
+        let end = start.saturating_add(index(section.len));
+        if let Some(section) = bytes.get(start..end) {
+            let crc = crc32(section);
+            write(bytes, field, crc);
+        }
+    }
+    if let Some(head) = bytes.get(..index(header.head_len)) {
+        let crc = head_crc(head);
+        write(bytes, HEAD_CRC, crc);
+    }
+}
+
+fn write(bytes: &mut [u8], field: usize, crc: u32) {
+    if let Some(field) = bytes.get_mut(field..field + size_of::<u32>()) {
+        field.copy_from_slice(&crc.to_le_bytes());
+    }
 }

@@ -1,0 +1,67 @@
+//! Programs written by hand, record by record: what the tests of programs and engines work on. Not by the compiler, so that its
+//! mistakes and the checks' cannot hide each other, and so that unsound programs can be written too.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod network;
+mod writer;
+
+pub use network::network;
+pub use writer::{Draft, Tensor, Writer};
+
+/// What stands before and behind guarded bytes.
+const GUARD: u8 = 0xA5;
+/// Bytes of each guard band: more than any vector.
+const GUARD_LEN: usize = 256;
+
+/// Bytes at a multiple of 64 between two guard bands.
+pub struct Guarded {
+    memory: Vec<u8>,
+    start: usize,
+    len: usize,
+}
+
+impl Guarded {
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        let mut memory = vec![0; len + 2 * GUARD_LEN + 64];
+        let start = GUARD_LEN + memory[GUARD_LEN..].as_ptr().align_offset(64);
+        memory[..start].fill(GUARD);
+        memory[start + len..].fill(GUARD);
+        Self { memory, start, len }
+    }
+
+    /// A copy of `bytes`.
+    pub fn copy(bytes: &[u8]) -> Self {
+        let mut copy = Self::zeros(bytes.len());
+        copy.bytes_mut().copy_from_slice(bytes);
+        copy
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.memory[self.start..self.start + self.len]
+    }
+
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..self.start + self.len]
+    }
+
+    /// Panics if a guard band was written to.
+    pub fn check_guards(&self) {
+        let (front, rest) = self.memory.split_at(self.start);
+        assert!(front.iter().all(|byte| *byte == GUARD), "written in front of the arena");
+        assert!(rest[self.len..].iter().all(|byte| *byte == GUARD), "written behind the arena");
+    }
+}
+
+/// `len` numbers in −1…1 that depend on `seed` only.
+pub fn numbers(seed: u32, len: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
