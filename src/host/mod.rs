@@ -8,6 +8,7 @@ mod error;
 pub mod graph;
 pub mod memory;
 mod model;
+pub mod optimize;
 pub mod report;
 #[cfg(feature = "std")]
 pub mod threads;

@@ -286,7 +286,7 @@ impl Graph {
         Ok(order)
     }
 
-    /// Removes all nodes that no output needs.
+    /// Removes all nodes that no output needs, and the data of constants that nobody reads.
     ///
     /// # Errors
     /// If a value depends on itself.
@@ -298,6 +298,13 @@ impl Graph {
         for (node, needed) in self.nodes.iter_mut().zip(needed) {
             if !needed {
                 *node = None;
+            }
+        }
+        let uses = self.uses();
+        for index in 0..self.values.len() {
+            let id = ValueId(index as u32);
+            if uses.consumers(id).is_empty() && !self.is_output(id) {
+                self.values[index].constant = None;
             }
         }
         Ok(())

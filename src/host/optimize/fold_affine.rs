@@ -1,0 +1,111 @@
+//! Folds affine functions into the weights before them.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use crate::device::tensor::Shape;
+use crate::host::Result;
+use crate::host::graph::{Affine, Constant, Graph, NodeId, Op, Uses, ValueId};
+
+use super::rewrite::{exclusive_producer, revise_constant, rewrite_nodes, take_over};
+
+/// An affine function that alone reads a convolution, a dense layer or another affine function becomes part of it:
+/// `(W·x + b) · s + t = (s·W)·x + (s·b + t)`. Its activation goes along. A producer with a residual or an activation of its own
+/// stays as it is.
+///
+/// # Errors
+/// If the graph contradicts itself.
+pub fn fold_affine(graph: &mut Graph) -> Result<bool> {
+    rewrite_nodes(graph, |graph, uses, id, op| {
+        let Op::Affine(affine) = op else { return Ok(false) };
+        let Some(producer) = exclusive_producer(graph, uses, affine.input) else { return Ok(false) };
+        let Some(folded) = fold(graph, uses, producer, affine)? else { return Ok(false) };
+        take_over(graph, producer, id, folded);
+        Ok(true)
+    })
+}
+
+/// What `producer` must compute so that the affine function is part of it.
+fn fold(graph: &mut Graph, uses: &Uses, producer: NodeId, affine: &Affine) -> Result<Option<Op>> {
+    let Some(mut op) = graph.node(producer).map(|node| node.op.clone()) else { return Ok(None) };
+    let parts = match &mut op {
+        Op::Conv(op) if op.residual.is_none() => {
+            (&mut op.weight, &mut op.bias, &mut op.activation, Outputs::First)
+        }
+        Op::Dense(op) => (&mut op.weight, &mut op.bias, &mut op.activation, Outputs::First),
+        Op::ConvTranspose(op) if op.residual.is_none() => {
+            (&mut op.weight, &mut op.bias, &mut op.activation, Outputs::Last { groups: op.groups as usize })
+        }
+        Op::Affine(inner) if inner.activation.is_identity() => return merge(graph, uses, inner, affine),
+        _ => return Ok(None),
+    };
+    let (weight, bias, activation, outputs) = parts;
+    if !activation.is_identity() {
+        return Ok(None);
+    }
+    let Some(scaled) = scaled_weight(graph, *weight, affine, outputs) else { return Ok(None) };
+    let Some(shifted) = shifted_bias(graph, *bias, affine) else { return Ok(None) };
+    *activation = affine.activation;
+    *weight = revise_constant(graph, uses, *weight, scaled)?;
+    *bias = Some(match *bias {
+        Some(bias) => revise_constant(graph, uses, bias, shifted)?,
+        None => add_bias(graph, *weight, shifted)?,
+    });
+    Ok(Some(op))
+}
+
+/// Where the weight's output channels are.
+#[derive(Clone, Copy)]
+enum Outputs {
+    /// The first axis: `[out, …]`.
+    First,
+    /// The last axis and, outermost in the first one, the group: `[in, kh, kw, out/groups]`.
+    Last { groups: usize },
+}
+
+/// `s·W`
+fn scaled_weight(graph: &Graph, weight: ValueId, affine: &Affine, outputs: Outputs) -> Option<Vec<f32>> {
+    let (data, scale) = (graph.constant_f32(weight)?, graph.constant_f32(affine.scale)?);
+    Some(match outputs {
+        Outputs::First => {
+            let filter = data.len() / scale.len();
+            data.iter().enumerate().map(|(i, w)| w * scale[i / filter]).collect()
+        }
+        Outputs::Last { groups } => {
+            let (group_len, depth) = (data.len() / groups, scale.len() / groups);
+            let channel = |i: usize| i / group_len * depth + i % depth;
+            data.iter().enumerate().map(|(i, w)| w * scale[channel(i)]).collect()
+        }
+    })
+}
+
+/// `s·b + t`
+fn shifted_bias(graph: &Graph, bias: Option<ValueId>, affine: &Affine) -> Option<Vec<f32>> {
+    let (scale, shift) = (graph.constant_f32(affine.scale)?, graph.constant_f32(affine.shift)?);
+    let Some(bias) = bias else { return Some(shift.to_vec()) };
+    let bias = graph.constant_f32(bias)?;
+    Some(compose(scale, bias, shift))
+}
+
+/// `scale · x + shift`, in `f64`.
+fn compose(scale: &[f32], x: &[f32], shift: &[f32]) -> Vec<f32> {
+    let terms = scale.iter().zip(x).zip(shift);
+    terms.map(|((&s, &x), &t)| (f64::from(s) * f64::from(x) + f64::from(t)) as f32).collect()
+}
+
+/// `(x·s₁ + t₁)·s₂ + t₂ = x·(s₁s₂) + (t₁s₂ + t₂)`
+fn merge(graph: &mut Graph, uses: &Uses, inner: &Affine, outer: &Affine) -> Result<Option<Op>> {
+    let data = |id| graph.constant_f32(id);
+    let constants = (data(inner.scale), data(inner.shift), data(outer.scale), data(outer.shift));
+    let (Some(s1), Some(t1), Some(s2), Some(t2)) = constants else { return Ok(None) };
+    let product = s1.iter().zip(s2).map(|(a, b)| a * b).collect();
+    let sum = compose(s2, t1, t2);
+    let scale = revise_constant(graph, uses, inner.scale, product)?;
+    let shift = revise_constant(graph, uses, inner.shift, sum)?;
+    Ok(Some(Op::Affine(Affine { input: inner.input, scale, shift, activation: outer.activation })))
+}
+
+fn add_bias(graph: &mut Graph, weight: ValueId, bias: Vec<f32>) -> Result<ValueId> {
+    let name = format!("{}.bias", graph.value(weight).name);
+    graph.add_constant(name, Shape::vector(bias.len() as u32), Constant::f32(bias))
+}

@@ -1,0 +1,42 @@
+//! Computes on the host what depends on constants alone.
+
+mod arithmetic;
+mod movement;
+
+use crate::host::Result;
+use crate::host::graph::{Constant, Graph, Op, ValueId};
+
+use super::rewrite::rewrite_nodes;
+
+/// An operator whose operands are all constant becomes a constant: element-wise arithmetic by the device's own kernels (portable
+/// level, so that every host makes the same program), and all moves of elements. Others stay.
+///
+/// # Errors
+/// If the graph contradicts itself.
+pub fn fold_constants(graph: &mut Graph) -> Result<bool> {
+    rewrite_nodes(graph, |graph, _, id, op| {
+        let Some(output) = graph.node(id).map(|node| node.output) else { return Ok(false) };
+        let Some(data) = evaluate(graph, op, output).filter(|_| !graph.is_output(output)) else {
+            return Ok(false);
+        };
+        graph.value_mut(output).constant = Some(data);
+        graph.remove_node(id);
+        Ok(true)
+    })
+}
+
+/// What a node makes, if it can be computed here.
+fn evaluate(graph: &Graph, op: &Op, output: ValueId) -> Option<Constant> {
+    if op.inputs().into_iter().any(|input| graph.value(input).constant.is_none()) {
+        return None;
+    }
+    let constant = match op {
+        Op::Binary(op) => Constant::f32(arithmetic::binary(graph, op, graph.shape(output))?),
+        Op::Unary(op) => Constant::f32(arithmetic::unary(graph, op)?),
+        Op::Reshape(op) => graph.value(op.input).constant.clone()?,
+        Op::Concat(op) => movement::concat(graph, op)?,
+        Op::Transpose(_) | Op::Slice(_) | Op::Pad(_) => movement::rearrange(graph, op, graph.shape(output))?,
+        _ => return None,
+    };
+    (constant.len() == graph.shape(output).len() as usize).then_some(constant)
+}
