@@ -24,7 +24,7 @@ const HOST: [(&str, &[&str]); 7] = [
     ("optimize", &["graph"]),
     ("quantize", &["graph"]),
     ("memory", &[]),
-    ("compile", &["graph", "memory"]),
+    ("compile", &["graph", "optimize", "memory"]),
     ("report", &["graph", "memory", "compile"]),
 ];
 

@@ -1,0 +1,86 @@
+//! Writes the corpora that fuzzing begins with, into `corpus/` beside this file: small programs of all four families with every
+//! operator among them, and the repository's ONNX network.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use salto::device::kernel::params::{PoolKind, ResizeKind};
+use salto::device::program::record::OpCode;
+use salto::device::program::Program;
+use salto::device::tensor::Window;
+use salto::host::compile::{CompileOptions, compile};
+use salto::host::graph::blocks::residual::Shortcut;
+use salto::host::graph::blocks::unet::Upsampling;
+use salto::host::graph::blocks::{dense, highway, residual, unet};
+use salto::host::graph::{Builder, ConvLayer, Graph, Seeded};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let programs = root.join("corpus/program_from_bytes");
+    fs::create_dir_all(&programs)?;
+    let mut seen = Vec::new();
+    for graph in [residual_net()?, dense_net()?, unet_net()?, highway_net()?] {
+        for winograd in [false, true] {
+            let compiled = compile(&graph, &CompileOptions::default().winograd(winograd))?;
+            seen.extend(Program::from_bytes(&compiled.bytes)?.steps().map(|step| step.operator()));
+            fs::write(programs.join(format!("{}_{winograd}.salto", graph.name)), &*compiled.bytes)?;
+        }
+    }
+    for operator in OpCode::ALL {
+        if !seen.contains(&operator) {
+            return Err(format!("no seed has the operator {operator:?}").into());
+        }
+    }
+    let models = root.join("corpus/onnx_import");
+    fs::create_dir_all(&models)?;
+    fs::copy(root.join("../examples/digits/digits.onnx"), models.join("digits.onnx"))?;
+    Ok(())
+}
+
+fn residual_net() -> salto::host::Result<Graph> {
+    let mut net = Builder::new("residual", Seeded::new(1)).channels_first();
+    let x = net.input("input", &[1, 6, 6, 2])?;
+    let x = net.conv(x, ConvLayer::new(4, 3))?;
+    let x = net.scope("a", |net| residual::basic(net, x, 4, 1, Shortcut::PadChannels))?;
+    let x = net.scope("b", |net| residual::basic(net, x, 6, 2, Shortcut::PadChannels))?;
+    let x = net.scope("c", |net| residual::pre_activation(net, x, 8, 1))?;
+    let x = net.global_pool(x, PoolKind::Average)?;
+    let x = net.flatten(x)?;
+    let x = net.dense(x, 3)?;
+    let x = net.softmax(x)?;
+    net.output(x);
+    net.finish()
+}
+
+fn dense_net() -> salto::host::Result<Graph> {
+    let mut net = Builder::new("dense", Seeded::new(2)).channels_first();
+    let x = net.input("input", &[1, 5, 7, 3])?;
+    let x = net.conv(x, ConvLayer::new(4, 3).stride(2))?;
+    let x = net.scope("block", |net| dense::block(net, x, 2, 3, 2))?;
+    let x = net.scope("transition", |net| dense::transition(net, x, 5))?;
+    net.output(x);
+    net.finish()
+}
+
+fn unet_net() -> salto::host::Result<Graph> {
+    let mut net = Builder::new("unet", Seeded::new(3)).channels_first();
+    let x = net.input("input", &[1, 8, 8, 1])?;
+    let y = net.scope("a", |net| unet::unet(net, x, 2, 2, Upsampling::Transposed))?;
+    let z = net.scope("b", |net| unet::unet(net, x, 2, 1, Upsampling::Resize(ResizeKind::Bilinear)))?;
+    let x = net.plus(y, z)?;
+    let x = net.max_pool(x, Window::new(3, 3).with_stride(2).with_padding(1))?;
+    let x = net.sigmoid(x)?;
+    net.output(x);
+    net.finish()
+}
+
+fn highway_net() -> salto::host::Result<Graph> {
+    let mut net = Builder::new("highway", Seeded::new(4));
+    let x = net.input("input", &[1, 2, 2, 3])?;
+    let x = net.scope("conv", |net| highway::conv_layer(net, x, 3))?;
+    let x = net.flatten(x)?;
+    let x = net.scope("dense", |net| highway::dense_layer(net, x))?;
+    net.output(x);
+    net.finish()
+}
