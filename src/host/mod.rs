@@ -6,6 +6,8 @@
 pub mod compile;
 mod error;
 pub mod graph;
+#[cfg(feature = "std")]
+pub mod import;
 pub mod memory;
 mod model;
 pub mod optimize;

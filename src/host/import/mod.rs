@@ -1,0 +1,9 @@
+//! Import: files of other frameworks become a [`Graph`](super::graph::Graph).
+//!
+//! What flows in is a file's bytes, which may be hostile: any bytes whatever give a graph or an error, never a panic, and never
+//! an allocation out of proportion to the file. What flows out is a graph whose every operator the later stages understand.
+//! The command line and `Model::load` call these functions.
+#![forbid(unsafe_code)]
+#![deny(clippy::as_conversions)]
+
+pub mod onnx;

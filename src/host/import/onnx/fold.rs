@@ -1,0 +1,116 @@
+//! Arithmetic on constants during import: what exporters write to compute shapes, scales and sizes.
+
+use crate::device::kernel::params::BinaryKind;
+use crate::host::Result;
+use crate::host::graph::Constant;
+
+use super::Tensor;
+use super::refusal::{invalid, unsupported};
+
+/// The dimensions of an element-wise function of these two, aligned at the last axis.
+pub(super) fn broadcast(a: &[u32], b: &[u32]) -> Result<Vec<u32>> {
+    let rank = a.len().max(b.len());
+    let dim = |dims: &[u32], axis: usize| (axis + dims.len()).checked_sub(rank).map_or(1, |axis| dims[axis]);
+    let pairs = (0..rank).map(|axis| (dim(a, axis), dim(b, axis)));
+    let joint = pairs.map(|pair| match pair {
+        (x, y) if x == y || y == 1 => Some(x),
+        (1, y) => Some(y),
+        _ => None,
+    });
+    joint.collect::<Option<_>>().ok_or_else(|| invalid(format!("{a:?} and {b:?} do not broadcast")))
+}
+
+/// `f(a, b)` with broadcast; both are floats or both integers.
+pub(super) fn binary(kind: BinaryKind, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let dims = broadcast(a.dims(), b.dims())?;
+    let (a, b) = (a.expanded(&dims)?, b.expanded(&dims)?);
+    let data = match (a.data(), b.data()) {
+        (Constant::F32(a), Constant::F32(b)) => {
+            Constant::f32(a.iter().zip(&**b).map(|(a, b)| floats(kind, *a, *b)).collect::<Vec<_>>())
+        }
+        (Constant::I64(a), Constant::I64(b)) => {
+            let results: Option<Vec<i64>> = a.iter().zip(&**b).map(|(a, b)| integers(kind, *a, *b)).collect();
+            Constant::i64(results.ok_or_else(|| invalid("integer arithmetic overflows or divides by zero"))?)
+        }
+        _ => return Err(invalid("a function of floats and integers")),
+    };
+    Tensor::new(dims, data)
+}
+
+fn floats(kind: BinaryKind, a: f32, b: f32) -> f32 {
+    match kind {
+        BinaryKind::Add => a + b,
+        BinaryKind::Sub => a - b,
+        BinaryKind::Mul => a * b,
+        BinaryKind::Div => a / b,
+        BinaryKind::Min => a.min(b),
+        BinaryKind::Max => a.max(b),
+        BinaryKind::Pow => a.powf(b),
+        BinaryKind::Prelu if a < 0.0 => a * b,
+        BinaryKind::Prelu => a,
+    }
+}
+
+/// `None` on overflow and division by zero. Division rounds towards zero, as ONNX has it.
+fn integers(kind: BinaryKind, a: i64, b: i64) -> Option<i64> {
+    match kind {
+        BinaryKind::Add => a.checked_add(b),
+        BinaryKind::Sub => a.checked_sub(b),
+        BinaryKind::Mul => a.checked_mul(b),
+        BinaryKind::Div => a.checked_div(b),
+        BinaryKind::Min => Some(a.min(b)),
+        BinaryKind::Max => Some(a.max(b)),
+        BinaryKind::Pow => a.checked_pow(u32::try_from(b).ok()?),
+        BinaryKind::Prelu if a < 0 => a.checked_mul(b),
+        BinaryKind::Prelu => Some(a),
+    }
+}
+
+/// A comparison of two numbers of one type, 1 if it holds.
+pub(super) fn compare(
+    a: &Tensor,
+    b: &Tensor,
+    holds: fn(Option<core::cmp::Ordering>) -> bool,
+) -> Result<Tensor> {
+    let dims = broadcast(a.dims(), b.dims())?;
+    let (a, b) = (a.expanded(&dims)?, b.expanded(&dims)?);
+    let results: Vec<i64> = match (a.data(), b.data()) {
+        (Constant::F32(a), Constant::F32(b)) => {
+            a.iter().zip(&**b).map(|(a, b)| i64::from(holds(a.partial_cmp(b)))).collect()
+        }
+        (Constant::I64(a), Constant::I64(b)) => {
+            a.iter().zip(&**b).map(|(a, b)| i64::from(holds(a.partial_cmp(b)))).collect()
+        }
+        _ => return Err(invalid("a comparison of floats with integers")),
+    };
+    Tensor::new(dims, Constant::i64(results))
+}
+
+/// `condition ? a : b` with broadcast.
+pub(super) fn choose(condition: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let dims = broadcast(&broadcast(condition.dims(), a.dims())?, b.dims())?;
+    let (condition, a, b) = (condition.expanded(&dims)?, a.expanded(&dims)?, b.expanded(&dims)?);
+    let Some(chosen) = condition.data().as_i64() else {
+        return Err(invalid("the condition must be booleans"));
+    };
+    let data = match (a.data(), b.data()) {
+        (Constant::F32(a), Constant::F32(b)) => Constant::f32(pick(chosen, a, b)),
+        (Constant::I64(a), Constant::I64(b)) => Constant::i64(pick(chosen, a, b)),
+        _ => return Err(invalid("a choice between floats and integers")),
+    };
+    Tensor::new(dims, data)
+}
+
+fn pick<T: Copy>(chosen: &[i64], a: &[T], b: &[T]) -> Vec<T> {
+    chosen.iter().zip(a.iter().zip(b)).map(|(&chosen, (a, b))| if chosen != 0 { *a } else { *b }).collect()
+}
+
+/// `f` of each float, `g` of each integer; an integer function that is `None` is not supported.
+pub(super) fn map(tensor: &Tensor, f: impl Fn(f32) -> f32, g: Option<fn(i64) -> i64>) -> Result<Tensor> {
+    let data = match (tensor.data(), g) {
+        (Constant::F32(data), _) => Constant::f32(data.iter().copied().map(f).collect::<Vec<_>>()),
+        (Constant::I64(data), Some(g)) => Constant::i64(data.iter().copied().map(g).collect::<Vec<_>>()),
+        (Constant::I64(_), None) => return Err(unsupported("its operand holds integers")),
+    };
+    Tensor::new(tensor.dims(), data)
+}

@@ -1,0 +1,135 @@
+//! ONNX import: the bytes of a `.onnx` file become a [`Graph`].
+//!
+//! The way through: `frame` checks the bytes before they are decoded, `model` decodes them and finds the nodes that the outputs
+//! need, `ports` binds free dimensions, `operators` (one family a file) turns node after node into graph nodes or folds it to a
+//! constant, through a `context` on the `scope` that knows what every name stands for. What is not supported is told at once, by node.
+//!
+//! Tensors of four dimensions are stored `[d0, d2, d3, d1]`, pictures thus `[n, h, w, c]` (`layout`); operators whose axes are
+//! not layout-agnostic are mapped or get explicit transpositions, which `optimize` removes.
+
+mod context;
+mod fold;
+mod frame;
+mod initializer;
+mod layout;
+mod model;
+mod number;
+mod operators;
+mod ports;
+mod refusal;
+mod scope;
+mod tensor;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::host::graph::Graph;
+use crate::host::{Error, ErrorKind, Result};
+
+use initializer::ExternalData;
+use model::{Model, Node};
+use scope::Scope;
+
+pub use tensor::Tensor;
+
+/// What the caller fixes before import.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// Shapes of inputs by name, in the model's own order (`--shape NAME=1,3,224,224`).
+    pub shapes: Vec<(String, Vec<u32>)>,
+    /// Inputs that become constants, by name.
+    pub bindings: Vec<(String, Tensor)>,
+}
+
+impl ImportOptions {
+    /// The same options, and input `name` has this shape in the model's own order.
+    #[must_use]
+    pub fn with_shape(mut self, name: impl Into<String>, dims: impl Into<Vec<u32>>) -> Self {
+        self.shapes.push((name.into(), dims.into()));
+        self
+    }
+
+    /// The same options, and input `name` is this constant.
+    #[must_use]
+    pub fn with_constant(mut self, name: impl Into<String>, tensor: Tensor) -> Self {
+        self.bindings.push((name.into(), tensor));
+        self
+    }
+}
+
+/// Imports a model from its bytes.
+///
+/// Free dimensions are bound by [`ImportOptions::shapes`]; a free batch (the first dimension) is 1. Half and double floats
+/// become `f32`. Tensors keep their names, nodes without a name are called by operator and position (`Conv_12`).
+///
+/// # Errors
+/// If the bytes are no ONNX model, a dimension stays free, the graph contradicts itself, or something in it is not supported:
+/// all such nodes are named at once, with what to do.
+pub fn import(bytes: &[u8], options: &ImportOptions) -> Result<Graph> {
+    import_with(bytes, options, &ExternalData::default())
+}
+
+/// Imports a model from its file, with tensors whose data lies in other files in the same folder or below.
+///
+/// # Errors
+/// As [`import`], and if a file cannot be read or lies outside the model's folder.
+pub fn import_file(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Graph> {
+    let path = path.as_ref();
+    let bytes = std::fs::read(path).map_err(|error| Error::new(ErrorKind::Io, error.to_string()));
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let graph = bytes.and_then(|bytes| import_with(&bytes, options, &ExternalData::beside(folder)));
+    let mut graph = graph.map_err(|error| error.in_file(path.display()))?;
+    graph.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(graph)
+}
+
+/// The ONNX operators that can be imported, sorted.
+pub fn operators() -> Vec<&'static str> {
+    let mut names: Vec<_> = operators::all().map(|operator| operator.name).collect();
+    names.sort_unstable();
+    names
+}
+
+fn import_with(bytes: &[u8], options: &ImportOptions, external: &ExternalData) -> Result<Graph> {
+    let model = Model::decode(bytes)?;
+    let nodes = model::needed_nodes(&model.graph, model.opset);
+    if let Some(error) = refusal::all_at_once(nodes.iter().filter_map(refuse).collect()) {
+        return Err(error);
+    }
+    let mut scope = Scope::new(external);
+    for input in ports::inputs(&model.graph, options)? {
+        scope.add_input(&input)?;
+    }
+    for (name, tensor) in &options.bindings {
+        scope.add_constant(name, tensor.clone());
+    }
+    let read: HashSet<&str> = nodes.iter().flat_map(|node| node.inputs()).map(String::as_str).collect();
+    for proto in &model.graph.initializer {
+        let name = proto.name.as_deref().unwrap_or("");
+        if read.contains(name) {
+            scope.add_initializer(name, proto)?;
+        }
+    }
+    let refusals: Vec<Error> = nodes.iter().filter_map(|node| scope.import_node(node).err()).collect();
+    if let Some(error) = refusal::all_at_once(refusals) {
+        return Err(error);
+    }
+    scope.finish(&model.graph.output)
+}
+
+/// Why a node cannot be imported, as far as its operator and attributes tell.
+fn refuse(node: &Node<'_>) -> Option<Error> {
+    let (operator, domain) = (node.operator(), node.domain());
+    let found = if domain.is_empty() { operators::find(operator) } else { None };
+    let refused = match found {
+        Some(operator) => (operator.check)(node).err()?,
+        None if domain.is_empty() => refusal::unsupported("the operator is not supported"),
+        None => refusal::unsupported(format!("the domain '{domain}' is not supported")),
+    };
+    Some(refused.remedy(refusal::remedy(operator, domain)).at_node(&node.name, operator))
+}

@@ -1,0 +1,124 @@
+//! Constants, and operators that are supported on constants only: what exporters write to compute shapes and grids.
+
+use std::cmp::Ordering;
+
+use crate::host::Result;
+use crate::host::graph::Constant;
+
+use super::super::Tensor;
+use super::super::context::Context;
+use super::super::fold;
+use super::super::model::Node;
+use super::super::number::{index, size, wide};
+use super::{Operand, Operator, count, invalid, unsupported};
+
+pub(super) const OPERATORS: &[Operator] = &[
+    Operator::new("Constant", constant).checked(check_constant),
+    Operator::new("ConstantOfShape", constant_of_shape),
+    Operator::new("Range", range),
+    Operator::new("Expand", expand),
+    Operator::new("Where", choose),
+    Operator::new("Equal", |cx| compare(cx, |order| order == Some(Ordering::Equal))),
+    Operator::new("Less", |cx| compare(cx, |order| order == Some(Ordering::Less))),
+    Operator::new("Greater", |cx| compare(cx, |order| order == Some(Ordering::Greater))),
+    Operator::new("Not", not),
+];
+
+const VALUES: [&str; 5] = ["value", "value_float", "value_floats", "value_int", "value_ints"];
+
+fn check_constant(node: &Node<'_>) -> Result<()> {
+    if VALUES.iter().any(|name| node.has(name)) {
+        return Ok(());
+    }
+    Err(unsupported("its value is sparse or text"))
+}
+
+fn constant(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let node = cx.node;
+    let len = |len: usize| u32::try_from(len).map_err(|_| invalid("too many elements"));
+    let tensor = if let Some(proto) = node.tensor("value")? {
+        cx.decode(proto)?
+    } else if let Some(floats) = node.floats("value_floats")? {
+        Tensor::new([len(floats.len())?], Constant::f32(floats))?
+    } else if let Some(integers) = node.ints("value_ints")? {
+        Tensor::vector(integers.into())?
+    } else if node.has("value_int") {
+        Tensor::new([], Constant::i64([node.int("value_int", 0)?]))?
+    } else {
+        Tensor::new([], Constant::f32([node.float("value_float", 0.0)?]))?
+    };
+    Ok(vec![Operand::Constant(tensor)])
+}
+
+/// The dimensions in operand `i`.
+fn dimensions(cx: &Context<'_, '_>, i: usize) -> Result<Vec<u32>> {
+    let dims = cx.integers(i)?.ok_or_else(|| invalid("the shape is missing"))?;
+    dims.into_iter().map(|dim| count(dim, "a dimension")).collect()
+}
+
+fn constant_of_shape(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let dims = dimensions(cx, 0)?;
+    let element = match cx.node.tensor("value")? {
+        Some(proto) => cx.decode(proto)?.reshaped(&[])?,
+        None => Tensor::new([], Constant::f32([0.0]))?,
+    };
+    cx.charge(&dims)?;
+    Ok(vec![Operand::Constant(element.expanded(&dims)?)])
+}
+
+fn range(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let limits = [cx.constant(0)?, cx.constant(1)?, cx.constant(2)?];
+    let integers =
+        limits.each_ref().map(|limit| limit.data().as_i64().and_then(|data| data.first().copied()));
+    let [Some(start), Some(end), Some(step)] = integers else { return Err(unsupported("a range of floats")) };
+    let len = size((wide(end.saturating_sub(start)) / wide(step)).ceil());
+    cx.charge(&[len])?;
+    let elements: Option<Vec<i64>> =
+        (0..i64::from(len)).map(|k| k.checked_mul(step)?.checked_add(start)).collect();
+    let elements = elements.ok_or_else(|| invalid("the range overflows"))?;
+    Ok(vec![Operand::Constant(Tensor::vector(elements)?)])
+}
+
+/// Two-way broadcast of a constant to a shape.
+fn expand(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let wanted = dimensions(cx, 1)?;
+    match cx.operand(0)? {
+        Operand::Constant(tensor) => {
+            let dims = fold::broadcast(tensor.dims(), &wanted)?;
+            cx.charge(&dims)?;
+            Ok(vec![Operand::Constant(tensor.expanded(&dims)?)])
+        }
+        value @ Operand::Value(_) => {
+            let dims = cx.dims(&value);
+            if fold::broadcast(&dims, &wanted)? == dims {
+                return Ok(vec![value]);
+            }
+            Err(unsupported(format!("activations {dims:?} expanded to {wanted:?}")))
+        }
+    }
+}
+
+fn choose(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let [condition, a, b] = [cx.constant(0)?, cx.constant(1)?, cx.constant(2)?];
+    let dims = fold::broadcast(&fold::broadcast(condition.dims(), a.dims())?, b.dims())?;
+    for _ in 0..4 {
+        cx.charge(&dims)?;
+    }
+    Ok(vec![Operand::Constant(fold::choose(&condition, &a, &b)?)])
+}
+
+fn compare(cx: &mut Context<'_, '_>, holds: fn(Option<Ordering>) -> bool) -> Result<Vec<Operand>> {
+    let (a, b) = (cx.constant(0)?, cx.constant(1)?);
+    let dims = fold::broadcast(a.dims(), b.dims())?;
+    for _ in 0..3 {
+        cx.charge(&dims)?;
+    }
+    Ok(vec![Operand::Constant(fold::compare(&a, &b, holds)?)])
+}
+
+fn not(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let tensor = cx.constant(0)?;
+    let flags = tensor.data().as_i64().ok_or_else(|| invalid("its operand must be booleans"))?;
+    let flags: Vec<i64> = flags.iter().take(index(u32::MAX)).map(|flag| i64::from(*flag == 0)).collect();
+    Ok(vec![Operand::Constant(Tensor::new(tensor.dims(), Constant::i64(flags))?)])
+}

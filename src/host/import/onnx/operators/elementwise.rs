@@ -1,0 +1,111 @@
+//! Functions of two or more elements, with broadcast.
+
+use crate::device::kernel::params::BinaryKind;
+use crate::device::tensor::{Activation, ActivationKind};
+use crate::host::Result;
+use crate::host::graph::{Binary, Constant, Op, Unary};
+
+use super::super::Tensor;
+use super::super::context::Context;
+use super::super::fold;
+use super::super::number::float;
+use super::{Operand, Operator, invalid};
+
+pub(super) const OPERATORS: &[Operator] = &[
+    Operator::new("Add", |cx| binary(cx, BinaryKind::Add)),
+    Operator::new("Sub", |cx| binary(cx, BinaryKind::Sub)),
+    Operator::new("Mul", |cx| binary(cx, BinaryKind::Mul)),
+    Operator::new("Div", |cx| binary(cx, BinaryKind::Div)),
+    Operator::new("Pow", pow),
+    Operator::new("PRelu", |cx| binary(cx, BinaryKind::Prelu)),
+    Operator::new("Min", |cx| variadic(cx, BinaryKind::Min)),
+    Operator::new("Max", |cx| variadic(cx, BinaryKind::Max)),
+    Operator::new("Sum", |cx| variadic(cx, BinaryKind::Add)),
+    Operator::new("Mean", mean),
+];
+
+fn binary(cx: &mut Context<'_, '_>, kind: BinaryKind) -> Result<Vec<Operand>> {
+    let (a, b) = (cx.operand(0)?, cx.operand(1)?);
+    Ok(vec![apply(cx, kind, &a, &b)?])
+}
+
+/// One operand after another, from the left.
+fn variadic(cx: &mut Context<'_, '_>, kind: BinaryKind) -> Result<Vec<Operand>> {
+    let mut operands = cx.operands()?.into_iter();
+    let mut result = operands.next().ok_or_else(|| invalid("it has no operand"))?;
+    for operand in operands {
+        result = apply(cx, kind, &result, &operand)?;
+    }
+    Ok(vec![result])
+}
+
+fn mean(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let count = i64::try_from(cx.node.inputs().len()).unwrap_or(i64::MAX);
+    let sum = variadic(cx, BinaryKind::Add)?;
+    let factor = Operand::Constant(Tensor::new([], Constant::f32([float(count).recip()]))?);
+    sum.iter().map(|sum| apply(cx, BinaryKind::Mul, sum, &factor)).collect()
+}
+
+/// Squares are products and square roots their own function: both are exact, and defined for all that they should be.
+fn pow(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let (base, exponent) = (cx.operand(0)?, cx.operand(1)?);
+    let (Operand::Value(input), Operand::Constant(tensor)) = (&base, &exponent) else {
+        return Ok(vec![apply(cx, BinaryKind::Pow, &base, &exponent)?]);
+    };
+    // The exponent's type may differ from the base's.
+    let number = match tensor.data() {
+        Constant::F32(data) => {
+            if let [number] = **data {
+                Some(number)
+            } else {
+                None
+            }
+        }
+        Constant::I64(data) => {
+            if let [number] = **data {
+                Some(float(number))
+            } else {
+                None
+            }
+        }
+    };
+    let result = match number {
+        Some(1.0) => base,
+        Some(2.0) => apply(cx, BinaryKind::Mul, &base, &base)?,
+        Some(0.5) => {
+            let activation = Activation::plain(ActivationKind::Sqrt);
+            Operand::Value(cx.emit(Op::Unary(Unary { input: *input, activation }))?)
+        }
+        Some(number) => {
+            let exponent = Operand::Constant(Tensor::new(tensor.dims(), Constant::f32([number]))?);
+            apply(cx, BinaryKind::Pow, &base, &exponent)?
+        }
+        None => apply(cx, BinaryKind::Pow, &base, &exponent)?,
+    };
+    Ok(vec![result])
+}
+
+/// `f(a, b)` with broadcast: a constant of two constants, else a node.
+pub(super) fn apply(cx: &mut Context<'_, '_>, kind: BinaryKind, a: &Operand, b: &Operand) -> Result<Operand> {
+    let dims = fold::broadcast(&cx.dims(a), &cx.dims(b))?;
+    if let (Operand::Constant(a), Operand::Constant(b)) = (a, b) {
+        // The result, and both operands expanded.
+        for _ in 0..3 {
+            cx.charge(&dims)?;
+        }
+        return fold::binary(kind, a, b).map(Operand::Constant);
+    }
+    let (a, b) = (lifted(cx, a, dims.len())?, lifted(cx, b, dims.len())?);
+    let (a, b) = (cx.value(&a)?, cx.value(&b)?);
+    let op = Binary { a, b, kind, activation: Activation::IDENTITY };
+    cx.emit(Op::Binary(op)).map(Operand::Value)
+}
+
+/// The operand with ones in front, until it has this rank: in the model's order that is what broadcast means.
+pub(super) fn lifted(cx: &mut Context<'_, '_>, operand: &Operand, rank: usize) -> Result<Operand> {
+    let mut dims = cx.dims(operand);
+    while dims.len() < rank {
+        dims.insert(0, 1);
+    }
+    cx.reshape(operand, &dims)
+}

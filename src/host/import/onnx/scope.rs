@@ -1,0 +1,212 @@
+//! What every name of the model stands for, and the graph that grows while node after node is imported.
+
+use std::collections::HashMap;
+
+use rten_onnx::onnx::{TensorProto, ValueInfoProto};
+
+use crate::device::program::record::ModelLayout;
+use crate::device::tensor::{Activation, Shape};
+use crate::host::graph::{Graph, Op, Unary, ValueId};
+use crate::host::{Error, ErrorKind, Result};
+
+use super::context::Context;
+use super::initializer::{ExternalData, decode};
+use super::layout::{self, TO_STORAGE};
+use super::model::Node;
+use super::ports::Input;
+use super::refusal::{invalid, remedy, unsupported};
+use super::tensor::element_count;
+use super::{Tensor, operators};
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub(super) enum Operand {
+    /// A constant, in the model's order.
+    Constant(Tensor),
+    /// A value of the graph, in storage order.
+    Value(ValueId),
+}
+
+/// Elements that constants may have beyond those of the file: small models fold shapes and grids.
+const FREE_ELEMENTS: u64 = 1 << 22;
+
+/// How often, on average, an element of the file may be copied into another order or folded.
+const COPIES: u64 = 8;
+
+/// Which constant of the graph: where its data lies, its dimensions, and the order in which its axes are stored.
+#[derive(PartialEq, Eq, Hash)]
+struct StoredKey {
+    address: usize,
+    dims: Vec<u32>,
+    order: Vec<usize>,
+}
+
+/// All names of the model so far, and the graph that they stand in.
+pub(super) struct Scope<'m> {
+    pub(super) graph: Graph,
+    /// `None` for results of nodes that could not be imported.
+    pub(super) operands: HashMap<&'m str, Option<Operand>>,
+    /// Constants of the graph: shared weights are stored once.
+    stored: HashMap<StoredKey, (Tensor, ValueId)>,
+    /// Elements that may still be made of constants.
+    budget: u64,
+    external: &'m ExternalData,
+}
+
+impl<'m> Scope<'m> {
+    pub(super) fn new(external: &'m ExternalData) -> Self {
+        let (graph, operands, stored) = (Graph::new(""), HashMap::new(), HashMap::new());
+        Self { graph, operands, stored, budget: FREE_ELEMENTS, external }
+    }
+
+    pub(super) fn add_input(&mut self, input: &Input<'m>) -> Result<()> {
+        let shape = shape_of(&layout::stored(&input.dims))?;
+        let value = self.graph.add_input(input.name, shape, port_layout(shape));
+        self.operands.insert(input.name, Some(Operand::Value(value)));
+        Ok(())
+    }
+
+    pub(super) fn add_constant(&mut self, name: &'m str, tensor: Tensor) {
+        self.grant(&tensor);
+        self.operands.insert(name, Some(Operand::Constant(tensor)));
+    }
+
+    pub(super) fn add_initializer(&mut self, name: &'m str, proto: &TensorProto) -> Result<()> {
+        let tensor = self.decode(proto).map_err(|error| error.at_node(name, "initializer"))?;
+        // An input that has an initializer may be bound nevertheless.
+        self.operands.entry(name).or_insert(Some(Operand::Constant(tensor)));
+        Ok(())
+    }
+
+    /// Imports one node; its results stand for nothing if that fails.
+    ///
+    /// # Errors
+    /// What is wrong with the node itself; nothing, if only a node before it could not be imported.
+    pub(super) fn import_node(&mut self, node: &Node<'m>) -> Result<()> {
+        let refused = |name: &String| self.operands.get(name.as_str()).is_some_and(Option::is_none);
+        let results = if node.inputs().iter().any(refused) { Ok(None) } else { self.results(node).map(Some) };
+        let (results, outcome) = match results {
+            Ok(results) => (results, Ok(())),
+            Err(error) => (None, Err(error.at_node(&node.name, node.operator()))),
+        };
+        let mut results = results.unwrap_or_default().into_iter();
+        for name in node.outputs().iter().filter(|name| !name.is_empty()) {
+            self.operands.insert(name, results.next());
+        }
+        outcome
+    }
+
+    /// The node's results, one for each output that is named.
+    fn results(&mut self, node: &Node<'m>) -> Result<Vec<Operand>> {
+        let older = self.graph.values().len();
+        let Some(operator) = operators::find(node.operator()) else {
+            return Err(unsupported("the operator is not supported"));
+        };
+        let results = (operator.import)(&mut Context::new(node, self));
+        let mut results = results.map_err(|error| match error.kind() {
+            ErrorKind::Unsupported => error.remedy(remedy(node.operator(), "")),
+            _ => error,
+        })?;
+        if (results.len()..node.outputs().len()).any(|i| node.wants(i)) {
+            return Err(unsupported(format!("only {} of its results are supported", results.len())));
+        }
+        for (result, name) in results.iter().zip(node.outputs()) {
+            if let Operand::Value(value) = result
+                && value.index() >= older
+                && !name.is_empty()
+            {
+                self.graph.value_mut(*value).name = name.clone();
+            }
+        }
+        let mut wanted = (0..).map(|i| node.wants(i));
+        results.retain(|_| wanted.next().unwrap_or(false));
+        Ok(results)
+    }
+
+    /// The graph with its outputs.
+    pub(super) fn finish(mut self, outputs: &[ValueInfoProto]) -> Result<Graph> {
+        if outputs.is_empty() {
+            return Err(invalid("the model has no output"));
+        }
+        for output in outputs {
+            let name = output.name.as_deref().unwrap_or("");
+            let Some(Some(operand)) = self.operands.get(name).cloned() else {
+                return Err(invalid(format!("nothing makes the output '{name}'")));
+            };
+            let value = self.output_value(name, &operand)?;
+            let shape = self.graph.shape(value);
+            self.graph.add_output(value, port_layout(shape));
+        }
+        Ok(self.graph)
+    }
+
+    /// A value that bears the output's name; another name's value gets a node that copies it.
+    fn output_value(&mut self, name: &str, operand: &Operand) -> Result<ValueId> {
+        let input = match operand {
+            Operand::Value(value) if self.graph.value(*value).name == name && !self.is_port(*value) => {
+                return Ok(*value);
+            }
+            Operand::Value(value) => *value,
+            Operand::Constant(tensor) if tensor.data().as_f32().is_some() => {
+                let order: Vec<usize> = if tensor.dims().len() == 4 { TO_STORAGE.into() } else { vec![] };
+                self.store(tensor, &order, &format!("{name}.constant"))?
+            }
+            Operand::Constant(_) => {
+                let reason = format!("the output '{name}' does not depend on any input and holds integers");
+                return Err(unsupported(reason));
+            }
+        };
+        self.graph.add_node(name, Op::Unary(Unary { input, activation: Activation::IDENTITY }))
+    }
+
+    fn is_port(&self, value: ValueId) -> bool {
+        self.graph.is_output(value) || self.graph.inputs.iter().any(|port| port.value == value)
+    }
+
+    pub(super) fn decode(&mut self, proto: &TensorProto) -> Result<Tensor> {
+        let tensor = decode(proto, self.external)?;
+        self.grant(&tensor);
+        Ok(tensor)
+    }
+
+    /// The file paid for this tensor, and for some copies of it.
+    fn grant(&mut self, tensor: &Tensor) {
+        self.budget += COPIES * u64::try_from(tensor.data().len()).unwrap_or(0);
+    }
+
+    /// Pays for `len` elements that are about to be made.
+    pub(super) fn charge(&mut self, len: Option<u32>) -> Result<()> {
+        let left = len.and_then(|len| self.budget.checked_sub(u64::from(len)));
+        self.budget =
+            left.ok_or_else(|| Error::new(ErrorKind::Limit, "constants would outgrow the file by far"))?;
+        Ok(())
+    }
+
+    /// A constant of the graph: the tensor with its axes in this order (as they are if empty).
+    pub(super) fn store(&mut self, tensor: &Tensor, order: &[usize], name: &str) -> Result<ValueId> {
+        let key = StoredKey { address: tensor.address(), dims: tensor.dims().into(), order: order.into() };
+        if let Some((_, value)) = self.stored.get(&key) {
+            return Ok(*value);
+        }
+        let ordered = if order.is_empty() {
+            tensor.clone()
+        } else {
+            self.charge(element_count(tensor.dims()))?;
+            tensor.transposed(order)?
+        };
+        let value = self.graph.add_constant(name, shape_of(ordered.dims())?, ordered.data().clone())?;
+        // The tensor is kept, so that no other data can take its place in memory.
+        self.stored.insert(key, (tensor.clone(), value));
+        Ok(value)
+    }
+}
+
+/// A shape, if there are not too many dimensions.
+pub(super) fn shape_of(dims: &[u32]) -> Result<Shape> {
+    Shape::new(dims).ok_or_else(|| unsupported(format!("a tensor of {} dimensions", dims.len())))
+}
+
+/// How the model orders an input or output of this shape.
+fn port_layout(shape: Shape) -> ModelLayout {
+    if shape.rank() == 4 { ModelLayout::ChannelsFirst } else { ModelLayout::AsStored }
+}
