@@ -141,7 +141,7 @@ impl Lowering<'_> {
         };
         let extent = Extent::flat(shape.len());
         let source = Vec::from([self.single(op.input, extent)?]);
-        let sink = self.output(output, extent)?;
+        let sink = self.output_over(output, extent, &[&source])?;
         let mut step = Step::new(OpCode::Softmax, &params, [source, Vec::new(), Vec::new()], sink);
         step.scratch = self.scratch(softmax_f32_scratch_len(&params))?;
         self.push(step);

@@ -10,6 +10,14 @@ use super::super::{Concat, Op, Pad, Reshape, Slice, Transpose, ValueId};
 use super::Builder;
 
 impl Builder<'_> {
+    /// Any operator.
+    ///
+    /// # Errors
+    /// As [`Builder::conv`].
+    pub fn op(&mut self, op: Op) -> Result<ValueId> {
+        self.add(&op.name().to_lowercase(), op)
+    }
+
     /// A concatenation along the channels (the last axis).
     ///
     /// # Errors
