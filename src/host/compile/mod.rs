@@ -21,6 +21,7 @@ use crate::device::program::record::ModelLayout;
 
 use super::graph::Graph;
 use super::memory::Certificate;
+use super::optimize::optimize;
 use super::{Error, ErrorKind, Result};
 
 pub use aligned::AlignedBytes;
@@ -123,9 +124,5 @@ fn keep(graph: &mut Graph, names: &[String]) -> Result<()> {
             if channels_first && is_picture { ModelLayout::ChannelsFirst } else { ModelLayout::AsStored };
         graph.add_output(value, layout);
     }
-    Ok(())
-}
-
-fn optimize(_graph: &mut Graph) -> Result<()> {
     Ok(())
 }
