@@ -2,7 +2,7 @@
 
 mod programs;
 
-use programs::{Guarded, network, numbers};
+use programs::{Guarded, network, set_inputs};
 use salto::device::engine::Engine;
 use salto::device::program::record::{ALIGN, Header, OpCode};
 use salto::device::program::{Program, ProgramError, Section, seal};
@@ -20,9 +20,7 @@ fn read_and_run(bytes: &Guarded) -> Option<()> {
     if len < 1 << 24 {
         let mut arena = Guarded::zeros(len);
         let mut engine = Engine::new(&program, arena.bytes_mut()).unwrap();
-        for (i, port) in program.inputs().enumerate() {
-            engine.set_input(i, &numbers(i as u32, port.len())).unwrap();
-        }
+        set_inputs(&mut engine);
         engine.run();
         arena.check_guards();
     }

@@ -1,13 +1,17 @@
 //! Programs written by hand, record by record: what the tests of programs and engines work on. Not by the compiler, so that its
 //! mistakes and the checks' cannot hide each other, and so that unsound programs can be written too.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod network;
 mod writer;
 
 pub use network::network;
-pub use writer::{Draft, Tensor, Writer};
+#[allow(unused_imports, reason = "each test binary uses a part")]
+pub use writer::{Tensor, Writer};
+
+use salto::device::engine::operators::OperatorTable;
+use salto::device::engine::{BandExecutor, Engine, StepHook};
+use salto::device::program::Program;
 
 /// What stands before and behind guarded bytes.
 const GUARD: u8 = 0xA5;
@@ -64,4 +68,32 @@ pub fn numbers(seed: u32, len: usize) -> Vec<f32> {
         (state >> 8) as f32 / (1 << 23) as f32 - 1.0
     };
     (0..len).map(|_| next()).collect()
+}
+
+/// Sets every input of the engine's program to numbers that depend on its index only.
+pub fn set_inputs<O: OperatorTable, X: BandExecutor, H: StepHook>(engine: &mut Engine<'_, O, X, H>) {
+    let ports: Vec<_> = engine.program().inputs().collect();
+    for (i, port) in ports.iter().enumerate() {
+        engine.set_input(i, &numbers(i as u32 + 1, port.len())).unwrap();
+    }
+}
+
+/// The bits of all outputs.
+pub fn output_bits<O: OperatorTable, X: BandExecutor, H: StepHook>(
+    engine: &Engine<'_, O, X, H>,
+) -> Vec<Vec<u32>> {
+    let count = engine.program().outputs().len();
+    let bits = |i| engine.output(i).unwrap().iter().map(|x| x.to_bits()).collect();
+    (0..count).map(bits).collect()
+}
+
+/// The bits of all outputs of one run on one thread.
+pub fn run(program: &Program<'_>) -> Vec<Vec<u32>> {
+    let mut arena = Guarded::zeros(program.arena_len(1));
+    let mut engine = Engine::new(program, arena.bytes_mut()).unwrap();
+    set_inputs(&mut engine);
+    engine.run();
+    let bits = output_bits(&engine);
+    arena.check_guards();
+    bits
 }

@@ -4,10 +4,7 @@ use super::end;
 use crate::device::memory::{lives_overlap, ranges_overlap};
 use crate::device::program::Program;
 use crate::device::program::error::{BufferFault, ProgramError};
-use crate::device::program::record::{Buffer, BufferClass, Span};
-
-/// What a buffer's offset is a multiple of.
-const ALIGN: u32 = 16;
+use crate::device::program::record::{BUFFER_ALIGN, Buffer, BufferClass, Span};
 
 /// Checks all buffers, and every pair: O(n²), without memory of its own and without the planner's code.
 pub(super) fn check(program: &Program<'_>) -> Result<(), ProgramError> {
@@ -29,7 +26,7 @@ fn check_buffer(program: &Program<'_>, buffer: &Buffer) -> Result<(), BufferFaul
     if buffer.region != 0 {
         return Err(BufferFault::Region);
     }
-    if !buffer.offset.is_multiple_of(ALIGN) {
+    if !buffer.offset.is_multiple_of(BUFFER_ALIGN) {
         return Err(BufferFault::Alignment);
     }
     let scratch_fits = class != BufferClass::Scratch || buffer.len <= program.header.scratch_len;
