@@ -3,17 +3,19 @@
 //! Flows in: an operand in segments; flows out: a band of output rows, which may lie over the operand. Without scale and
 //! activation this is the copy that makes a concatenation one tensor. Called by `engine`.
 
-use crate::device::simd::{LANES, Simd, View};
+use crate::device::simd::{LANES, Simd, View, ViewMut};
+use crate::device::tensor::{Activation, Segment};
 
+use super::activation::evaluate;
 use super::params::MapParams;
-use super::{Band, Sink, Source, activate};
+use super::{Band, Sink, Source};
 
 /// What one element-wise function reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub struct MapTask<'a> {
     /// The geometry.
     pub params: &'a MapParams,
-    /// The operand.
+    /// The operand. Its memory may be the sink's, if its rows are.
     pub source: Source<'a, f32>,
     /// Factor of each channel; absent is 1.
     pub scale: Option<View<'a, f32>>,
@@ -38,30 +40,83 @@ pub fn map_f32<S: Simd>(s: S, task: &MapTask<'_>, band: &Band) {
     s.vectorize(
         #[inline(always)]
         || {
-            let mut first = 0;
-            for segment in task.source.segments() {
-                let channels = segment.channels as usize;
-                for y in band.rows.clone() {
-                    let source = task.source.row(segment, band.image, y);
-                    let out = task.sink.row(band.image, y);
-                    for x in 0..task.params.extent.w as usize {
-                        for c in (0..channels).step_by(LANES) {
-                            let count = (channels - c).min(LANES);
-                            let place = x * segment.rows.pixel_stride as usize + c;
-                            let mut lanes = source.load_partial(s, place, count);
-                            if let Some(scale) = &task.scale {
-                                lanes = s.mul(lanes, scale.load_partial(s, first + c, count));
-                            }
-                            if let Some(shift) = &task.shift {
-                                lanes = s.add(lanes, shift.load_partial(s, first + c, count));
-                            }
-                            let result = activate(s, &task.params.activation, lanes);
-                            out.store_partial(s, x * task.sink.pixel_stride() + first + c, result, count);
-                        }
-                    }
-                }
-                first += channels;
+            for y in band.rows.clone() {
+                row(s, task, band.image, y);
             }
         },
     );
+}
+
+/// One output row, segment after segment.
+#[inline(always)]
+fn row<S: Simd>(s: S, task: &MapTask<'_>, image: usize, y: usize) {
+    let (extent, activation) = (&task.params.extent, &task.params.activation);
+    let out = task.sink.row(image, y);
+    let mut first = 0;
+    for segment in task.source.segments() {
+        let source = task.source.row(segment, image, y);
+        if task.is_gapless(segment) {
+            // One run: neither channels nor pixels make a difference.
+            elements(s, activation, source, out, (extent.w * extent.c) as usize);
+            return;
+        }
+        let (from, to) = (segment.rows.pixel_stride as usize, task.sink.pixel_stride());
+        let channels = segment.channels as usize;
+        for x in 0..extent.w as usize {
+            pixel(s, task, source.range(x * from, channels), out.range(x * to + first, channels), first);
+        }
+        first += channels;
+    }
+}
+
+impl MapTask<'_> {
+    /// Is a row of the segment one run of elements that are all treated alike, in the source as in the sink?
+    fn is_gapless(&self, segment: &Segment) -> bool {
+        let channels = self.params.extent.c;
+        self.scale.is_none()
+            && self.shift.is_none()
+            && segment.channels == channels
+            && segment.rows.pixel_stride == channels
+            && self.sink.pixel_stride() == channels as usize
+    }
+}
+
+/// `len` elements without scale and shift.
+#[inline(always)]
+fn elements<S: Simd>(
+    s: S,
+    activation: &Activation,
+    source: View<'_, f32>,
+    out: ViewMut<'_, f32>,
+    len: usize,
+) {
+    if activation.is_identity() {
+        return out.range(0, len).copy_from(source.range(0, len));
+    }
+    let whole = len - len % LANES;
+    for i in (0..whole).step_by(LANES) {
+        out.store(s, i, evaluate(s, activation, source.load(s, i)));
+    }
+    let rest = len - whole;
+    if rest > 0 {
+        out.store_partial(s, whole, evaluate(s, activation, source.load_partial(s, whole, rest)), rest);
+    }
+}
+
+/// The channels of one pixel in one segment; `first` is the segment's first channel.
+#[inline(always)]
+fn pixel<S: Simd>(s: S, task: &MapTask<'_>, source: View<'_, f32>, out: ViewMut<'_, f32>, first: usize) {
+    for c in (0..source.len()).step_by(LANES) {
+        let count = (source.len() - c).min(LANES);
+        let x = source.load_partial(s, c, count);
+        let scaled = match (&task.scale, &task.shift) {
+            (Some(scale), Some(shift)) => {
+                s.mul_add(x, scale.load_partial(s, first + c, count), shift.load_partial(s, first + c, count))
+            }
+            (Some(scale), None) => s.mul(x, scale.load_partial(s, first + c, count)),
+            (None, Some(shift)) => s.add(x, shift.load_partial(s, first + c, count)),
+            (None, None) => x,
+        };
+        out.store_partial(s, c, evaluate(s, &task.params.activation, scaled), count);
+    }
 }

@@ -1,12 +1,21 @@
 //! Max, average and global pooling.
 //!
 //! Flows in: an input in segments; flows out: a band of output rows. Called by `engine`.
+//!
+//! A window's elements are taken row by row. A maximum is NaN where an element is NaN. An average adds up each window row
+//! in chains of at most [`CHAIN`] elements and adds the chains, so that a global pool stays accurate; the break points depend
+//! only on the window's place. A window without any element (all padding) gives −∞ for a maximum and 0 for an average.
 
-use crate::device::simd::{LANES, Simd, View};
+use crate::device::simd::{LANES, Simd, View, ViewMut};
 use crate::device::tensor::{Axis, Segment};
 
 use super::params::{PoolKind, PoolParams};
 use super::{Band, Sink, Source, activate};
+
+/// Vectors of channels that one pass over a window holds in registers.
+const BLOCK: usize = 4;
+/// Elements of a window row that are added up in one chain.
+const CHAIN: usize = 256;
 
 /// What one pool reads and writes.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +48,7 @@ const fn axis_is_valid(axis: &Axis, input: u32, output: u32) -> bool {
     let reach = axis.pad_before as u64 + input as u64 + axis.pad_after as u64;
     let floor = matches!(axis.output_len(input, false), Some(len) if len == output);
     let ceil = matches!(axis.output_len(input, true), Some(len) if len == output);
-    (floor || ceil) && reach < LIMIT && (axis.stride as u64) < LIMIT
+    (floor || ceil) && reach < LIMIT && (axis.stride as u64) < LIMIT && (axis.dilation as u64) < LIMIT
 }
 
 /// Bands may begin at every row.
@@ -52,68 +61,154 @@ pub fn pool_f32<S: Simd>(s: S, task: &PoolTask<'_>, band: &Band) {
     s.vectorize(
         #[inline(always)]
         || {
-            let mut first = 0;
-            for segment in task.source.segments() {
-                for y in band.rows.clone() {
-                    row(s, task, segment, first, [band.image, y]);
+            for y in band.rows.clone() {
+                let mut first = 0;
+                for segment in task.source.segments() {
+                    let out = task.sink.row(band.image, y);
+                    row(s, task, segment, [band.image, y], out.from(first.min(out.len())));
+                    first += segment.channels as usize;
                 }
-                first += segment.channels as usize;
             }
         },
     );
 }
 
+/// The elements of one window that lie on the input.
+struct Taps<'a> {
+    task: &'a PoolTask<'a>,
+    segment: &'a Segment,
+    image: usize,
+    /// Input row of the first tap, rows from one tap to the next, taps.
+    y: [usize; 3],
+    /// The same for columns.
+    x: [usize; 3],
+    /// What an average divides by.
+    divisor: f32,
+}
+
+/// One output row of one segment; `out` begins at the segment's first channel.
 #[inline(always)]
-fn row<S: Simd>(s: S, task: &PoolTask<'_>, segment: &Segment, first: usize, [n, y]: [usize; 2]) {
+fn row<S: Simd>(s: S, task: &PoolTask<'_>, segment: &Segment, [image, y]: [usize; 2], out: ViewMut<'_, f32>) {
     let params = task.params;
-    let out = task.sink.row(n, y);
+    let channels = segment.channels as usize;
+    let vertical = taps_inside(&params.window.y, y, params.input.h);
     for x in 0..params.output.w as usize {
-        for c in (0..segment.channels as usize).step_by(LANES) {
-            let count = (segment.channels as usize - c).min(LANES);
-            let pooled = window(s, task, segment, [n, y, x, c], count);
-            let result = activate(s, &params.activation, pooled);
-            out.store_partial(s, x * task.sink.pixel_stride() + first + c, result, count);
+        let horizontal = taps_inside(&params.window.x, x, params.input.w);
+        let count = if params.kind == PoolKind::AveragePadded as u32 {
+            padded_taps(&params.window.y, y, params.input.h)
+                * padded_taps(&params.window.x, x, params.input.w)
+        } else {
+            vertical[2] * horizontal[2]
+        };
+        let taps = Taps { task, segment, image, y: vertical, x: horizontal, divisor: count.max(1) as f32 };
+        let pixel = out.range(x * task.sink.pixel_stride(), channels);
+        let mut c = 0;
+        while c + BLOCK * LANES <= channels {
+            taps.pool::<S, BLOCK>(s, pixel, c, BLOCK * LANES);
+            c += BLOCK * LANES;
+        }
+        while c < channels {
+            taps.pool::<S, 1>(s, pixel, c, (channels - c).min(LANES));
+            c += LANES;
         }
     }
 }
 
+/// First input element, step and number of the taps of output `o` that lie on the input.
 #[inline(always)]
-fn window<S: Simd>(
-    s: S,
-    task: &PoolTask<'_>,
-    segment: &Segment,
-    [n, y, x, c]: [usize; 4],
-    count: usize,
-) -> S::F32 {
-    let params = task.params;
-    let (wy, wx) = (&params.window.y, &params.window.x);
-    let max = params.kind == PoolKind::Max as u32;
-    let mut total = s.splat(if max { f32::NEG_INFINITY } else { 0.0 });
-    let (ky, ky_end) = wy.valid_taps(y, params.input.h as usize);
-    let (kx, kx_end) = wx.valid_taps(x, params.input.w as usize);
-    for ky in ky..ky_end {
-        let iy = wy.first_input(y) + (ky * wy.dilation as usize) as isize;
-        let row: View<'_, f32> = task.source.row(segment, n, iy as usize);
-        for kx in kx..kx_end {
-            let ix = wx.first_input(x) + (kx * wx.dilation as usize) as isize;
-            let lanes = row.load_partial(s, ix as usize * segment.rows.pixel_stride as usize + c, count);
-            total = if max { s.max(total, lanes) } else { s.add(total, lanes) };
-        }
-    }
-    if max {
-        return total;
-    }
-    let taps = if params.kind == PoolKind::Average as u32 {
-        (ky_end - ky) * (kx_end - kx)
-    } else {
-        padded_taps(wy, y, params.input.h) * padded_taps(wx, x, params.input.w)
-    };
-    s.div(total, s.splat(taps.max(1) as f32))
+fn taps_inside(axis: &Axis, o: usize, input: u32) -> [usize; 3] {
+    let (begin, end) = axis.valid_taps(o, input as usize);
+    let first = axis.first_input(o) + (begin * axis.dilation as usize) as isize;
+    [first.max(0) as usize, axis.dilation as usize, end - begin]
 }
 
 /// The taps of output `o` that lie on the input or its padding.
-const fn padded_taps(axis: &Axis, o: usize, input: u32) -> usize {
-    let room = input as usize + axis.pad_before as usize + axis.pad_after as usize - o * axis.stride as usize;
-    let taps = room.div_ceil(axis.dilation as usize);
-    if taps < axis.kernel as usize { taps } else { axis.kernel as usize }
+fn padded_taps(axis: &Axis, o: usize, input: u32) -> usize {
+    let padded = input as usize + axis.pad_before as usize + axis.pad_after as usize;
+    let room = padded.saturating_sub(o * axis.stride as usize);
+    room.div_ceil(axis.dilation as usize).min(axis.kernel as usize)
+}
+
+impl Taps<'_> {
+    /// Pools `count` channels from `c` on: `N` vectors, which are whole if there are several.
+    #[inline(always)]
+    fn pool<S: Simd, const N: usize>(&self, s: S, out: ViewMut<'_, f32>, c: usize, count: usize) {
+        let results = if self.task.params.kind == PoolKind::Max as u32 {
+            self.maximum::<S, N>(s, c, count)
+        } else {
+            let divisor = s.splat(self.divisor);
+            self.sum::<S, N>(s, c, count).map(|sum| s.div(sum, divisor))
+        };
+        let activation = &self.task.params.activation;
+        for (v, result) in results.into_iter().enumerate() {
+            let lanes = (count - v * LANES).min(LANES);
+            out.store_partial(s, c + v * LANES, activate(s, activation, result), lanes);
+        }
+    }
+
+    #[inline(always)]
+    fn maximum<S: Simd, const N: usize>(&self, s: S, c: usize, count: usize) -> [S::F32; N] {
+        let mut total = [s.splat(f32::NEG_INFINITY); N];
+        for ky in 0..self.y[2] {
+            let row = self.row(ky);
+            for kx in 0..self.x[2] {
+                let x = self.load::<S, N>(s, row, kx, c, count);
+                for v in 0..N {
+                    total[v] = largest(s, total[v], x[v]);
+                }
+            }
+        }
+        total
+    }
+
+    #[inline(always)]
+    fn sum<S: Simd, const N: usize>(&self, s: S, c: usize, count: usize) -> [S::F32; N] {
+        let mut total = [s.splat(0.0); N];
+        for ky in 0..self.y[2] {
+            let row = self.row(ky);
+            for begin in (0..self.x[2]).step_by(CHAIN) {
+                let mut chain = [s.splat(0.0); N];
+                for kx in begin..(begin + CHAIN).min(self.x[2]) {
+                    let x = self.load::<S, N>(s, row, kx, c, count);
+                    for v in 0..N {
+                        chain[v] = s.add(chain[v], x[v]);
+                    }
+                }
+                for v in 0..N {
+                    total[v] = s.add(total[v], chain[v]);
+                }
+            }
+        }
+        total
+    }
+
+    /// The input row under the window's row `ky`.
+    #[inline(always)]
+    fn row(&self, ky: usize) -> View<'_, f32> {
+        self.task.source.row(self.segment, self.image, self.y[0] + ky * self.y[1])
+    }
+
+    /// `count` channels from `c` on of the pixel under the window's column `kx`.
+    #[inline(always)]
+    fn load<S: Simd, const N: usize>(
+        &self,
+        s: S,
+        row: View<'_, f32>,
+        kx: usize,
+        c: usize,
+        count: usize,
+    ) -> [S::F32; N] {
+        let place = (self.x[0] + kx * self.x[1]) * self.segment.rows.pixel_stride as usize + c;
+        if N == 1 {
+            return [row.load_partial(s, place, count); N];
+        }
+        let pixel = row.range(place, N * LANES);
+        core::array::from_fn(|v| pixel.load(s, v * LANES))
+    }
+}
+
+/// The greater of two, NaN if either is: `max` gives `x` where one is NaN, so only a NaN from before needs a choice.
+#[inline(always)]
+fn largest<S: Simd>(s: S, so_far: S::F32, x: S::F32) -> S::F32 {
+    s.select_nan(so_far, so_far, s.max(so_far, x))
 }

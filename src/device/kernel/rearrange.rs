@@ -1,6 +1,6 @@
 //! A copy with other order: slices, transpositions, constant padding and expansion.
 //!
-//! Flows in and out: one contiguous tensor each. Called by `engine`.
+//! Flows in and out: one contiguous tensor each, apart in memory. Called by `engine`.
 
 use core::ops::Range;
 
@@ -9,10 +9,15 @@ use crate::device::tensor::MAX_RANK;
 
 use super::params::RearrangeParams;
 
+/// Rows that a transposition copies together, so that each cache line is used whole.
+const BLOCK: usize = 16;
+/// The last axis, whose elements are neighbours in the output.
+const LAST: usize = MAX_RANK - 1;
+
 /// Elements of the output; `None` if they do not fit 32 bits.
 pub const fn rearrange_f32_output_len(params: &RearrangeParams) -> Option<u32> {
     match rearrange_f32_rows(params) {
-        Some(rows) => rows.checked_mul(params.dims[MAX_RANK - 1]),
+        Some(rows) => rows.checked_mul(params.dims[LAST]),
         None => None,
     }
 }
@@ -22,7 +27,7 @@ pub const fn rearrange_f32_output_len(params: &RearrangeParams) -> Option<u32> {
 pub const fn rearrange_f32_rows(params: &RearrangeParams) -> Option<u32> {
     let mut rows = 1u32;
     let mut axis = 0;
-    while axis < MAX_RANK - 1 {
+    while axis < LAST {
         rows = match rows.checked_mul(params.dims[axis]) {
             Some(rows) => rows,
             None => return None,
@@ -39,7 +44,7 @@ pub const fn rearrange_f32_is_valid(params: &RearrangeParams, output_len: u32) -
         Some(len) if len == output_len => {}
         _ => return false,
     }
-    // The least and the greatest index; a sum that saturates is outside any input.
+    // The least and the greatest index. One axis' share is below 2⁶³, and a sum that saturates is outside any input.
     let (mut least, mut greatest) = (params.base as i64, params.base as i64);
     let mut reads = true;
     let mut axis = 0;
@@ -63,37 +68,178 @@ pub const fn rearrange_f32_is_valid(params: &RearrangeParams, output_len: u32) -
     !reads || (least >= 0 && greatest < params.input_len as i64)
 }
 
-/// Computes the output rows `rows` (see [`rearrange_f32_rows`]); `output` is the whole output.
+/// Computes the output rows `rows` (see [`rearrange_f32_rows`]); `input` and `output` are whole.
 pub fn rearrange_f32<S: Simd>(
-    _s: S,
+    s: S,
     params: &RearrangeParams,
     input: View<'_, f32>,
     output: ViewMut<'_, f32>,
     rows: Range<usize>,
 ) {
-    let row_len = params.dims[MAX_RANK - 1] as usize;
-    for row in rows {
-        let mut rest = row;
-        let mut index = [0usize; MAX_RANK];
-        for axis in (0..MAX_RANK - 1).rev() {
-            index[axis] = rest % params.dims[axis] as usize;
-            rest /= params.dims[axis] as usize;
-        }
-        for x in 0..row_len {
-            index[MAX_RANK - 1] = x;
-            output.set(row * row_len + x, element(params, input, &index));
-        }
+    if rows.is_empty() {
+        return;
     }
+    s.vectorize(
+        #[inline(always)]
+        || {
+            let len = params.dims[LAST] as usize;
+            let merged = merged(params);
+            let copy = Copy { params: &merged, input, output };
+            copy.elements(rows.start * len, rows.end * len);
+        },
+    );
 }
 
-fn element(params: &RearrangeParams, input: View<'_, f32>, index: &[usize; MAX_RANK]) -> f32 {
-    let mut place = i64::from(params.base);
-    for axis in 0..MAX_RANK {
-        let (low, high) = (params.low[axis] as usize, params.high[axis] as usize);
-        if index[axis] < low || index[axis] >= high {
-            return params.fill;
+/// The same copy with fewer, longer axes: an axis that is read whole joins the one before it where a step of that one is as
+/// long as all of it. Axes of length 1 vanish.
+fn merged(params: &RearrangeParams) -> RearrangeParams {
+    let mut merged = *params;
+    // The axes behind `end` are final.
+    let mut end = LAST;
+    for axis in (0..LAST).rev() {
+        let (dim, low, high, stride) =
+            (params.dims[axis], params.low[axis], params.high[axis], params.stride[axis]);
+        let inner = merged.dims[end];
+        let inner_is_whole = merged.low[end] == 0 && merged.high[end] == inner;
+        let outer_is_one = dim == 1 && low == 0 && high == 1;
+        if outer_is_one {
+            continue;
         }
-        place += (index[axis] - low) as i64 * i64::from(params.stride[axis]);
+        let is_one_run = i64::from(stride) == i64::from(merged.stride[end]) * i64::from(inner);
+        if inner_is_whole && inner > 1 && is_one_run {
+            (merged.dims[end], merged.low[end], merged.high[end]) = (inner * dim, inner * low, inner * high);
+            continue;
+        }
+        if !(inner_is_whole && inner == 1) {
+            end -= 1;
+        }
+        (merged.dims[end], merged.low[end], merged.high[end], merged.stride[end]) = (dim, low, high, stride);
     }
-    input.get(place as usize)
+    for axis in 0..end {
+        (merged.dims[axis], merged.low[axis], merged.high[axis], merged.stride[axis]) = (1, 0, 1, 0);
+    }
+    merged
+}
+
+/// A copy under way.
+struct Copy<'a> {
+    params: &'a RearrangeParams,
+    input: View<'a, f32>,
+    output: ViewMut<'a, f32>,
+}
+
+/// The part of a row that reads the input.
+struct Inside {
+    /// Input index at the row's `low`.
+    place: i64,
+    /// Columns.
+    columns: Range<usize>,
+}
+
+impl Copy<'_> {
+    /// Writes the output's elements `at..end`.
+    #[inline(always)]
+    fn elements(&self, mut at: usize, end: usize) {
+        let len = self.params.dims[LAST] as usize;
+        if len == 0 {
+            return;
+        }
+        while at < end {
+            let (row, column) = (at / len, at % len);
+            let rows = (end - at) / len;
+            if column == 0 && rows > 1 && self.is_transposition() {
+                let rows = self.block(row, rows.min(BLOCK));
+                if rows > 0 {
+                    at += rows * len;
+                    continue;
+                }
+            }
+            let count = (len - column).min(end - at);
+            self.row(row, column..column + count);
+            at += count;
+        }
+    }
+
+    /// Are neighbours of the input on the axis before the last?
+    #[inline(always)]
+    fn is_transposition(&self) -> bool {
+        self.params.stride[LAST - 1] == 1 && self.params.stride[LAST] != 1
+    }
+
+    /// Input index of a row's first column inside; `None` if no element of the row reads the input.
+    #[inline(always)]
+    fn place(&self, row: usize) -> Option<i64> {
+        let params = self.params;
+        let mut place = i64::from(params.base);
+        let mut rest = row;
+        for axis in (0..LAST).rev() {
+            let dim = params.dims[axis] as usize;
+            let index = rest % dim;
+            rest /= dim;
+            if index < params.low[axis] as usize || index >= params.high[axis] as usize {
+                return None;
+            }
+            place += (index - params.low[axis] as usize) as i64 * i64::from(params.stride[axis]);
+        }
+        Some(place)
+    }
+
+    /// Columns `columns` of a row.
+    #[inline(always)]
+    fn row(&self, row: usize, columns: Range<usize>) {
+        let params = self.params;
+        let out = self.output.range(row * params.dims[LAST] as usize + columns.start, columns.len());
+        let Some(place) = self.place(row) else { return out.fill(params.fill) };
+        let low = (params.low[LAST] as usize).clamp(columns.start, columns.end);
+        let high = (params.high[LAST] as usize).clamp(low, columns.end);
+        out.range(0, low - columns.start).fill(params.fill);
+        out.from(high - columns.start).fill(params.fill);
+        if low < high {
+            let stride = i64::from(params.stride[LAST]);
+            let place = place + (low - params.low[LAST] as usize) as i64 * stride;
+            self.run(out.range(low - columns.start, high - low), place, stride);
+        }
+    }
+
+    /// Fills `out` from `place` on, `stride` elements apart.
+    #[inline(always)]
+    fn run(&self, out: ViewMut<'_, f32>, place: i64, stride: i64) {
+        match stride {
+            1 => out.copy_from(self.input.range(place as usize, out.len())),
+            0 => out.fill(self.input.get(place as usize)),
+            _ => {
+                let mut place = place;
+                for i in 0..out.len() {
+                    out.set(i, self.input.get(place as usize));
+                    place += stride;
+                }
+            }
+        }
+    }
+
+    /// Up to `rows` rows from `row` on, column after column, where their columns are neighbours in the input. Gives the number
+    /// of rows that were written; 0 if the first lies outside.
+    #[inline(always)]
+    fn block(&self, row: usize, rows: usize) -> usize {
+        let params = self.params;
+        let Some(place) = self.place(row) else { return 0 };
+        let index = row % params.dims[LAST - 1] as usize;
+        let rows = rows.min(params.high[LAST - 1] as usize - index);
+        let len = params.dims[LAST] as usize;
+        let out = self.output.range(row * len, rows * len);
+        let inside = Inside { place, columns: params.low[LAST] as usize..params.high[LAST] as usize };
+        for r in 0..rows {
+            out.range(r * len, inside.columns.start).fill(params.fill);
+            out.range(r * len + inside.columns.end, len - inside.columns.end).fill(params.fill);
+        }
+        let mut place = inside.place;
+        for column in inside.columns {
+            let neighbours = self.input.range(place as usize, rows);
+            for r in 0..rows {
+                out.set(r * len + column, neighbours.get(r));
+            }
+            place += i64::from(params.stride[LAST]);
+        }
+        rows
+    }
 }

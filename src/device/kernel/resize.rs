@@ -1,8 +1,12 @@
 //! Resize of rows and columns, nearest or bilinear.
 //!
 //! Flows in: an input in segments; flows out: a band of output rows. Called by `engine`.
+//!
+//! Places are computed in `f32` as `o · scale + offset`, each operation rounded, at every level; they are clamped to the
+//! input, so scales and offsets of any size read inside. Bilinear is `(1 − f)·near + f·far` along the columns, then the rows.
 
-use crate::device::simd::{LANES, Simd};
+use crate::device::simd::{LANES, Simd, View, ViewMut};
+use crate::device::tensor::Segment;
 
 use super::params::{ResizeKind, ResizeParams};
 use super::{Band, Sink, Source};
@@ -39,6 +43,43 @@ pub const fn resize_f32_band_multiple(_params: &ResizeParams) -> u32 {
     1
 }
 
+/// Computes a band of output rows.
+pub fn resize_f32<S: Simd>(s: S, task: &ResizeTask<'_>, band: &Band) {
+    let params = task.params;
+    let Some(kind) = ResizeKind::from_code(params.kind) else { return };
+    if params.output.w == 0 {
+        return;
+    }
+    let columns = Axis { kind, scale: params.scale_x, offset: params.offset_x, len: params.input.w };
+    let rows = Axis { kind, scale: params.scale_y, offset: params.offset_y, len: params.input.h };
+    s.vectorize(
+        #[inline(always)]
+        || {
+            for y in band.rows.clone() {
+                let taps = rows.taps(y);
+                let out = task.sink.row(band.image, y);
+                let mut first = 0;
+                for segment in task.source.segments() {
+                    let near = task.source.row(segment, band.image, taps.near);
+                    let far = task.source.row(segment, band.image, taps.far);
+                    let rows = Neighbours { near, far, share: taps.share };
+                    row(s, task, segment, &columns, &rows, out.from(first));
+                    first += segment.channels as usize;
+                }
+            }
+        },
+    );
+}
+
+/// One axis.
+struct Axis {
+    kind: ResizeKind,
+    scale: f32,
+    offset: f32,
+    /// Elements of the input.
+    len: u32,
+}
+
 /// Two neighbours on one axis and the share of the second.
 struct Taps {
     near: usize,
@@ -46,61 +87,66 @@ struct Taps {
     share: f32,
 }
 
-/// Where output index `o` lies on an axis of `len` elements.
-fn taps(kind: ResizeKind, o: usize, scale: f32, offset: f32, len: u32) -> Taps {
-    let last = len.saturating_sub(1) as f32;
-    let place = o as f32 * scale + offset;
-    let place = if place >= 0.0 { place.min(last) } else { 0.0 };
-    let floor = libm::floorf(place);
-    let nearest = match kind {
-        ResizeKind::NearestPreferFloor => libm::ceilf(place - 0.5),
-        ResizeKind::NearestPreferCeil => libm::floorf(place + 0.5),
-        ResizeKind::NearestCeil => libm::ceilf(place),
-        ResizeKind::NearestFloor | ResizeKind::Bilinear => floor,
-    };
-    let at = |place: f32| (place.max(0.0) as usize).min(len.saturating_sub(1) as usize);
-    Taps { near: at(nearest), far: at(nearest + 1.0), share: place - floor }
+impl Axis {
+    /// What output index `o` reads.
+    #[inline(always)]
+    fn taps(&self, o: usize) -> Taps {
+        let last = self.len.saturating_sub(1);
+        let place = o as f32 * self.scale + self.offset;
+        // The comparison also sends NaN to 0; places are not negative from here on, so a cast rounds down.
+        let place = if place > 0.0 { place.min(last as f32) } else { 0.0 };
+        let floor = (place as u32).min(last);
+        let share = place - floor as f32;
+        let up = match self.kind {
+            ResizeKind::NearestPreferFloor => share > 0.5,
+            ResizeKind::NearestPreferCeil => share >= 0.5,
+            ResizeKind::NearestCeil => share > 0.0,
+            ResizeKind::NearestFloor | ResizeKind::Bilinear => false,
+        };
+        let near = if up { floor + 1 } else { floor }.min(last);
+        Taps { near: near as usize, far: (floor + 1).min(last) as usize, share }
+    }
 }
 
-/// Computes a band of output rows.
-pub fn resize_f32<S: Simd>(s: S, task: &ResizeTask<'_>, band: &Band) {
-    s.vectorize(
-        #[inline(always)]
-        || {
-            let p = task.params;
-            let Some(kind) = ResizeKind::from_code(p.kind) else { return };
-            let mut first = 0;
-            for segment in task.source.segments() {
-                let stride = segment.rows.pixel_stride as usize;
-                for y in band.rows.clone() {
-                    let ty = taps(kind, y, p.scale_y, p.offset_y, p.input.h);
-                    let near = task.source.row(segment, band.image, ty.near);
-                    let far = task.source.row(segment, band.image, ty.far);
-                    let out = task.sink.row(band.image, y);
-                    for x in 0..p.output.w as usize {
-                        let tx = taps(kind, x, p.scale_x, p.offset_x, p.input.w);
-                        for c in (0..segment.channels as usize).step_by(LANES) {
-                            let count = (segment.channels as usize - c).min(LANES);
-                            let mut lanes = near.load_partial(s, tx.near * stride + c, count);
-                            if kind == ResizeKind::Bilinear {
-                                let mix = |a, b, share| {
-                                    s.mul_add(b, s.splat(share), s.mul(a, s.splat(1.0 - share)))
-                                };
-                                let top =
-                                    mix(lanes, near.load_partial(s, tx.far * stride + c, count), tx.share);
-                                let bottom = mix(
-                                    far.load_partial(s, tx.near * stride + c, count),
-                                    far.load_partial(s, tx.far * stride + c, count),
-                                    tx.share,
-                                );
-                                lanes = mix(top, bottom, ty.share);
-                            }
-                            out.store_partial(s, x * task.sink.pixel_stride() + first + c, lanes, count);
-                        }
-                    }
-                }
-                first += segment.channels as usize;
-            }
-        },
-    );
+/// Two input rows and the share of the second.
+struct Neighbours<'a> {
+    near: View<'a, f32>,
+    far: View<'a, f32>,
+    share: f32,
+}
+
+/// One output row of one segment; `out` begins at the segment's first channel.
+#[inline(always)]
+fn row<S: Simd>(
+    s: S,
+    task: &ResizeTask<'_>,
+    segment: &Segment,
+    columns: &Axis,
+    rows: &Neighbours<'_>,
+    out: ViewMut<'_, f32>,
+) {
+    let (stride, channels) = (segment.rows.pixel_stride as usize, segment.channels as usize);
+    for x in 0..task.params.output.w as usize {
+        let taps = columns.taps(x);
+        let pixel = out.range(x * task.sink.pixel_stride(), channels);
+        if columns.kind != ResizeKind::Bilinear {
+            pixel.copy_from(rows.near.range(taps.near * stride, channels));
+            continue;
+        }
+        let (near, far) = (taps.near * stride, taps.far * stride);
+        let corners = [rows.near, rows.far].map(|row| [row.range(near, channels), row.range(far, channels)]);
+        for c in (0..channels).step_by(LANES) {
+            let count = (channels - c).min(LANES);
+            let [top, bottom] = corners.map(|[near, far]| {
+                mix(s, near.load_partial(s, c, count), far.load_partial(s, c, count), taps.share)
+            });
+            pixel.store_partial(s, c, mix(s, top, bottom, rows.share), count);
+        }
+    }
+}
+
+/// `(1 − share)·near + share·far`
+#[inline(always)]
+fn mix<S: Simd>(s: S, near: S::F32, far: S::F32, share: f32) -> S::F32 {
+    s.mul_add(far, s.splat(share), s.mul(near, s.splat(1.0 - share)))
 }

@@ -1,12 +1,19 @@
 //! Softmax and its logarithm over the middle axis of `[outer, axis, inner]`.
 //!
 //! Flows in and out: one contiguous tensor each; they may be the same. Called by `engine`.
+//!
+//! Sums run in chains of [`CHAIN`] terms, and the chains' sums are added. Where the axis is contiguous, element `k` belongs to
+//! virtual lane `k mod 16`, and the sixteen lanes are added in pairs: `i + 8`, `i + 4`, `i + 2`, `i + 1`.
 
 use core::ops::Range;
 
-use crate::device::simd::{Simd, View, ViewMut};
+use crate::device::simd::{LANES, Simd, View, ViewMut};
 
+use super::activation::{exp, log};
 use super::params::SoftmaxParams;
+
+/// Terms (of each lane) that are added up in one chain.
+const CHAIN: usize = 64;
 
 /// Elements of input and output; `None` if they do not fit 32 bits.
 pub const fn softmax_f32_len(params: &SoftmaxParams) -> Option<u32> {
@@ -21,14 +28,14 @@ pub const fn softmax_f32_is_valid(params: &SoftmaxParams, output_len: u32) -> bo
     matches!(softmax_f32_len(params), Some(len) if len == output_len) && params.log <= 1
 }
 
-/// Elements of scratch: none.
+/// Elements of scratch: none, the output holds the exponentials until their sum is known.
 pub const fn softmax_f32_scratch_len(_params: &SoftmaxParams) -> Option<u32> {
     Some(0)
 }
 
-/// Computes the rows `outer`; `input` and `output` are whole.
+/// Computes the rows `outer`; `input` and `output` are whole. NaN in a row makes all of the row NaN.
 pub fn softmax_f32<S: Simd>(
-    _s: S,
+    s: S,
     params: &SoftmaxParams,
     input: View<'_, f32>,
     output: ViewMut<'_, f32>,
@@ -36,16 +43,158 @@ pub fn softmax_f32<S: Simd>(
     _scratch: ViewMut<'_, f32>,
 ) {
     let (axis, inner) = (params.axis as usize, params.inner as usize);
-    for row in outer {
-        for i in 0..inner {
-            let place = |k: usize| (row * axis + k) * inner + i;
-            let max = (0..axis).fold(f32::NEG_INFINITY, |max, k| max.max(input.get(place(k))));
-            let sum: f32 = (0..axis).map(|k| libm::expf(input.get(place(k)) - max)).sum();
-            for k in 0..axis {
-                let x = input.get(place(k)) - max;
-                let result = if params.log == 1 { x - libm::logf(sum) } else { libm::expf(x) / sum };
-                output.set(place(k), result);
+    let len = axis * inner;
+    if len == 0 {
+        return;
+    }
+    s.vectorize(
+        #[inline(always)]
+        || {
+            for row in outer {
+                let (x, out) = (input.range(row * len, len), output.range(row * len, len));
+                if inner == 1 {
+                    contiguous(s, x, out, params.log != 0);
+                } else {
+                    for i in (0..inner).step_by(LANES) {
+                        let columns = Columns { axis, inner, first: i, count: (inner - i).min(LANES) };
+                        columns.softmax(s, x, out, params.log != 0);
+                    }
+                }
             }
+        },
+    );
+}
+
+/// Sixteen lanes' sum in `f32`, chain by chain.
+struct ChainedSum<S: Simd> {
+    total: S::F32,
+    chain: S::F32,
+    terms: usize,
+}
+
+impl<S: Simd> ChainedSum<S> {
+    #[inline(always)]
+    fn new(s: S) -> Self {
+        Self { total: s.splat(0.0), chain: s.splat(0.0), terms: 0 }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, s: S, x: S::F32) {
+        self.chain = s.add(self.chain, x);
+        self.terms += 1;
+        if self.terms == CHAIN {
+            self.total = s.add(self.total, self.chain);
+            self.chain = s.splat(0.0);
+            self.terms = 0;
         }
     }
+
+    #[inline(always)]
+    fn finish(self, s: S) -> S::F32 {
+        s.add(self.total, self.chain)
+    }
+}
+
+/// One row whose axis is contiguous.
+#[inline(always)]
+fn contiguous<S: Simd>(s: S, x: View<'_, f32>, out: ViewMut<'_, f32>, is_log: bool) {
+    let len = x.len();
+    let mut largest = s.splat(f32::NEG_INFINITY);
+    for i in (0..len).step_by(LANES) {
+        let count = (len - i).min(LANES);
+        largest = greater(s, largest, load_or(s, x, i, count, f32::NEG_INFINITY));
+    }
+    let max = s.splat(fold(s, largest, |a, b| if a >= b || a.is_nan() { a } else { b }));
+    let mut sum = ChainedSum::new(s);
+    for i in (0..len).step_by(LANES) {
+        let count = (len - i).min(LANES);
+        let power = exp(s, s.sub(load_or(s, x, i, count, f32::NEG_INFINITY), max));
+        sum.add(s, power);
+        if !is_log {
+            out.store_partial(s, i, power, count);
+        }
+    }
+    let sum = s.splat(fold(s, sum.finish(s), |a, b| a + b));
+    let log_sum = if is_log { log(s, sum) } else { sum };
+    for i in (0..len).step_by(LANES) {
+        let count = (len - i).min(LANES);
+        let result = if is_log {
+            s.sub(s.sub(x.load_partial(s, i, count), max), log_sum)
+        } else {
+            s.div(out.load_partial(s, i, count), sum)
+        };
+        out.store_partial(s, i, result, count);
+    }
+}
+
+/// Up to sixteen neighbouring columns: each lane goes down the axis for itself.
+struct Columns {
+    axis: usize,
+    inner: usize,
+    first: usize,
+    count: usize,
+}
+
+impl Columns {
+    /// Element `k` of the axis.
+    #[inline(always)]
+    fn load<S: Simd>(&self, s: S, view: View<'_, f32>, k: usize) -> S::F32 {
+        view.load_partial(s, k * self.inner + self.first, self.count)
+    }
+
+    #[inline(always)]
+    fn softmax<S: Simd>(&self, s: S, x: View<'_, f32>, out: ViewMut<'_, f32>, is_log: bool) {
+        let mut max = s.splat(f32::NEG_INFINITY);
+        for k in 0..self.axis {
+            max = greater(s, max, self.load(s, x, k));
+        }
+        let mut sum = ChainedSum::new(s);
+        for k in 0..self.axis {
+            let power = exp(s, s.sub(self.load(s, x, k), max));
+            sum.add(s, power);
+            if !is_log {
+                out.store_partial(s, k * self.inner + self.first, power, self.count);
+            }
+        }
+        let sum = sum.finish(s);
+        let log_sum = if is_log { log(s, sum) } else { sum };
+        for k in 0..self.axis {
+            let result = if is_log {
+                s.sub(s.sub(self.load(s, x, k), max), log_sum)
+            } else {
+                s.div(self.load(s, out.as_view(), k), sum)
+            };
+            out.store_partial(s, k * self.inner + self.first, result, self.count);
+        }
+    }
+}
+
+/// The greater of two, NaN if either is.
+#[inline(always)]
+fn greater<S: Simd>(s: S, so_far: S::F32, x: S::F32) -> S::F32 {
+    s.select_nan(so_far, so_far, s.max(so_far, x))
+}
+
+/// `count` lanes from `i` on, the others `other`.
+#[inline(always)]
+fn load_or<S: Simd>(s: S, x: View<'_, f32>, i: usize, count: usize, other: f32) -> S::F32 {
+    if count == LANES {
+        return x.load(s, i);
+    }
+    let part = x.range(i, count);
+    s.lanes(core::array::from_fn(|lane| if lane < count { part.get(lane) } else { other }))
+}
+
+/// The lanes joined in pairs: `i + 8`, `i + 4`, `i + 2`, `i + 1`.
+#[inline(always)]
+fn fold<S: Simd>(s: S, x: S::F32, join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = s.to_array(x);
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }

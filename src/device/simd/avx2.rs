@@ -146,6 +146,13 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn select_nan(self, a: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX2 and FMA.
+        let nan = unsafe { a.map(|a| _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a)) };
+        halves!(_mm256_blendv_ps; y, x, nan)
+    }
+
+    #[inline(always)]
     fn power_of_two(self, x: Self::F32) -> Self::F32 {
         // SAFETY: the token exists only where the CPU has AVX2 and FMA.
         unsafe {

@@ -145,6 +145,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn select_nan(self, a: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32 {
+        let nan = lanes!(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>; a, a);
+        lanes!(_mm512_mask_blend_ps; nan, y, x)
+    }
+
+    #[inline(always)]
     fn power_of_two(self, x: Self::F32) -> Self::F32 {
         let whole = lanes!(_mm512_cvtps_epi32; x);
         let bias = lanes!(_mm512_set1_epi32; 127);

@@ -64,6 +64,8 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn floor(self, x: Self::F32) -> Self::F32;
     /// `a < b ? x : y`: `y` where either is NaN.
     fn select_less(self, a: Self::F32, b: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32;
+    /// `a` is NaN ? `x` : `y`
+    fn select_nan(self, a: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32;
     /// `2^x` for whole `x` in −126…127, exactly.
     fn power_of_two(self, x: Self::F32) -> Self::F32;
 }

@@ -137,6 +137,12 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn select_nan(self, a: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32 {
+        let equal = quarters!(vceqq_f32; a, a);
+        quarters!(vbslq_f32; equal, y, x)
+    }
+
+    #[inline(always)]
     fn power_of_two(self, x: Self::F32) -> Self::F32 {
         // SAFETY: NEON is part of the aarch64 targets' base.
         unsafe {

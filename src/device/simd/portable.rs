@@ -116,6 +116,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn select_nan(self, a: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32 {
+        halves!(|a: f32x8, x, y| a.simd_eq(a).select(y, x); a, x, y)
+    }
+
+    #[inline(always)]
     fn power_of_two(self, x: Self::F32) -> Self::F32 {
         let lanes = self.to_array(x).map(|x| f32::from_bits(((x as i32 + 127) as u32) << 23));
         self.lanes(lanes)

@@ -3,6 +3,7 @@
 //! Every kernel's tests compare it with its twin at every [`Level`] that the CPU has ([`levels`]).
 
 mod activation;
+mod tensor;
 
 use std::println;
 use std::vec::Vec;
@@ -10,6 +11,7 @@ use std::vec::Vec;
 use crate::device::simd::Level;
 
 pub(crate) use activation::activation;
+pub(crate) use tensor::{Exact, Random, Tensor, bands};
 
 /// All levels that this CPU has, from the simplest on; prints `skipped` for each that it lacks.
 pub(crate) fn levels() -> Vec<Level> {
