@@ -23,6 +23,8 @@ mod rearrange;
 pub(crate) mod reference;
 mod resize;
 mod softmax;
+#[cfg(test)]
+mod tests;
 
 pub use activation::activate;
 pub use band::{Band, Epilogue, EpilogueRow, Prologue, Sink, Source};

@@ -3,6 +3,12 @@
 //! Every kernel's tests compare it with its twin at every [`Level`] that the CPU has ([`levels`]).
 
 mod activation;
+mod conv_transpose;
+mod elementwise;
+mod pool;
+mod rearrange;
+mod resize;
+mod softmax;
 mod tensor;
 
 use std::println;
@@ -11,6 +17,12 @@ use std::vec::Vec;
 use crate::device::simd::Level;
 
 pub(crate) use activation::activation;
+pub(crate) use conv_transpose::conv_transpose;
+pub(crate) use elementwise::{binary, map};
+pub(crate) use pool::pool;
+pub(crate) use rearrange::rearrange;
+pub(crate) use resize::resize;
+pub(crate) use softmax::softmax;
 pub(crate) use tensor::{Exact, Random, Tensor, bands};
 
 /// All levels that this CPU has, from the simplest on; prints `skipped` for each that it lacks.

@@ -92,6 +92,17 @@ impl Tensor {
         self.memory.iter().map(|x| x.to_bits()).collect()
     }
 
+    /// Fails if anything but the tensor's own elements was written.
+    #[track_caller]
+    pub(crate) fn check_surroundings(&self) {
+        let mut own = std::vec![false; self.memory.len()];
+        for place in self.places() {
+            own[self.index(place)] = true;
+        }
+        let intact = |(x, own): (&f32, &bool)| *own || x.to_bits() == POISON.to_bits();
+        assert!(self.memory.iter().zip(&own).all(intact), "written outside the output");
+    }
+
     /// What a kernel reads.
     pub(crate) fn source(&self) -> Source<'_, f32> {
         Source::new(View::new(&self.memory), &self.segments, self.extent)
