@@ -16,4 +16,6 @@ pub mod report;
 pub mod threads;
 
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "std")]
+pub use model::LoadOptions;
 pub use model::{Model, Port, Session, SessionOptions};

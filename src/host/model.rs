@@ -9,8 +9,12 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+#[cfg(feature = "std")]
+use std::path::Path;
 
 use crate::device::engine::{Engine, StepHook};
+#[cfg(feature = "std")]
+use crate::device::program::record::MAGIC;
 use crate::device::program::record::ModelLayout;
 use crate::device::program::{self, Program};
 use crate::device::simd::Level;
@@ -18,6 +22,8 @@ use crate::device::tensor::{DType, Extent, Shape};
 
 use super::compile::{AlignedBytes, CompileOptions, Compiled, compile};
 use super::graph::Graph;
+#[cfg(feature = "std")]
+use super::import::onnx::{ImportOptions, import, import_file};
 #[cfg(feature = "std")]
 use super::threads::ThreadPool;
 use super::{Error, ErrorKind, Result};
@@ -72,7 +78,52 @@ impl Port {
     }
 }
 
+/// What loading a model may choose.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// For a file of another framework: shapes and constants of its inputs.
+    pub import: ImportOptions,
+    /// For a file of another framework: how it is compiled.
+    pub compile: CompileOptions,
+}
+
 impl Model {
+    /// Loads a file: a program (`.salto`), or an ONNX model, which is imported and compiled for this machine.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is neither; all that [`import_file`] and [`compile`] refuse.
+    #[cfg(feature = "std")]
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        Self::load_with(path, &LoadOptions::default())
+    }
+
+    /// Loads a file with other options than the default ones. A program is as it was compiled: they do not change it.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    #[cfg(feature = "std")]
+    pub fn load_with(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let in_file = |error: Error| error.in_file(path.display());
+        if begins_with_magic(path).map_err(in_file)? {
+            let bytes = std::fs::read(path).map_err(unreadable).map_err(in_file)?;
+            return Self::from_program(&bytes).map_err(in_file);
+        }
+        let graph = import_file(path, &options.import)?;
+        let compiled = compile(&graph, &options.compile).map_err(in_file)?;
+        Self::from_compiled(compiled).map_err(in_file)
+    }
+
+    /// Imports and compiles the bytes of an ONNX file.
+    ///
+    /// # Errors
+    /// Those of [`import`] and [`compile`].
+    #[cfg(feature = "std")]
+    pub fn from_onnx(bytes: &[u8]) -> Result<Self> {
+        Self::from_graph(&import(bytes, &ImportOptions::default())?)
+    }
+
     /// Compiles a graph with the default options.
     ///
     /// # Errors
@@ -267,6 +318,24 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Is the file a program, by its first bytes?
+#[cfg(feature = "std")]
+fn begins_with_magic(path: &Path) -> Result<bool> {
+    use std::io::Read;
+    let mut first = [0; MAGIC.len()];
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    match file.read_exact(&mut first) {
+        Ok(()) => Ok(first == MAGIC),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+#[cfg(feature = "std")]
+fn unreadable(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Io, error.to_string())
 }
 
 /// The extent of a port whose channels are planes for the caller and interleaved in the arena; `None` if both are the same.
