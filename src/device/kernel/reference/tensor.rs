@@ -159,6 +159,9 @@ impl Exact {
     /// Is `found` the sum of `terms` terms, but for rounding? The last operation is allowed two ulp of its own.
     #[track_caller]
     pub(crate) fn check(&self, found: f32, terms: usize) {
+        if f64::from(found) == self.value {
+            return;
+        }
         let bound =
             f64::from(f32::EPSILON) / 2.0 * ((terms + 2) as f64 * self.magnitude + 6.0 * self.value.abs());
         let error = (f64::from(found) - self.value).abs();
