@@ -1,5 +1,7 @@
 //! The first networks: the sizes that they are known for, and the memory that their plans need.
 
+#![cfg(feature = "alloc")]
+
 use salto::host::compile::{CompileOptions, compile};
 use salto::host::graph::{Graph, Seeded, zoo};
 use salto::host::memory::Certificate;

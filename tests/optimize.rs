@@ -1,5 +1,7 @@
 //! Passes keep answers: random networks of all four families, compiled as they are and after each pass, run by the engine.
 
+#![cfg(feature = "alloc")]
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
