@@ -1,4 +1,5 @@
 //! Compiling and running small networks: numbers by hand, and different compilations of one network against each other.
+#![cfg(feature = "alloc")]
 
 use salto::device::kernel::params::{BinaryKind, PoolKind};
 use salto::device::tensor::Window;

@@ -1,5 +1,6 @@
 //! Random networks: every tensor kept (so that nothing shares memory and every concatenation is copied) against none kept (so
 //! that results are written over dying operands, and concatenations, slices and reshapes move nothing). The bits must agree.
+#![cfg(feature = "alloc")]
 
 use proptest::prelude::*;
 use salto::device::kernel::params::{BinaryKind, PoolKind};
