@@ -259,6 +259,14 @@ impl Session {
         self.arena.len()
     }
 
+    /// Threads, the calling one included.
+    pub fn threads(&self) -> usize {
+        #[cfg(feature = "std")]
+        return crate::device::engine::BandExecutor::workers(&self.pool);
+        #[cfg(not(feature = "std"))]
+        1
+    }
+
     /// The SIMD level.
     pub fn level(&self) -> Level {
         self.level

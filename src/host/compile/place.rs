@@ -3,13 +3,16 @@
 use alloc::vec::Vec;
 
 use crate::device::memory::{Buffer, PlaceError, Problem, ProblemError, lower_bound};
+use crate::device::program::record::BUFFER_ALIGN;
 use crate::host::memory::{Placement, plan};
 use crate::host::{Error, ErrorKind, Result};
 
 use super::schedule::Schedule;
 
-/// Buffers of this many bytes or more begin at cache lines, smaller ones at vectors of 16 bytes.
-const LINE_FROM: u32 = 1024;
+/// What the compiler aligns a buffer of `len` bytes to: from 1 KiB on to cache lines, else to what the format demands.
+pub const fn buffer_align(len: u32) -> u32 {
+    if len >= 1024 { 64 } else { BUFFER_ALIGN }
+}
 
 /// The planner's view of a schedule.
 pub(super) struct Lives {
@@ -20,8 +23,7 @@ impl Lives {
     /// All buffers.
     pub(super) fn of(schedule: &Schedule) -> Self {
         let buffer = |buffer: &super::schedule::Buffer| {
-            let align = if buffer.len >= LINE_FROM { 64 } else { 16 };
-            Buffer::new(buffer.len, buffer.life.0, buffer.life.1).aligned(align)
+            Buffer::new(buffer.len, buffer.life.0, buffer.life.1).aligned(buffer_align(buffer.len))
         };
         Self { buffers: schedule.buffers.iter().map(buffer).collect() }
     }

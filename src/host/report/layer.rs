@@ -120,7 +120,14 @@ fn detail(step: &Step<'_>) -> String {
         Params::Rearrange(_) | Params::Resize(_) | Params::Softmax(_) => &Activation::IDENTITY,
     };
     words.extend(activation_word(activation));
+    words.extend(is_in_place(step).then(|| "in place".into()));
     words.join(", ")
+}
+
+/// Does the step write over what it reads?
+fn is_in_place(step: &Step<'_>) -> bool {
+    let mut sources = step.operands[..3].iter().copied().flatten();
+    sources.any(|source| step.output().iter().any(|output| output.buffer == source.buffer))
 }
 
 fn conv_words(conv: &ConvParams) -> Vec<String> {

@@ -7,7 +7,8 @@ use core::fmt;
 
 use crate::device::memory::{Buffer, Problem, lower_bound};
 use crate::device::program::Program;
-use crate::device::program::record::{self, BUFFER_ALIGN, BufferClass};
+use crate::device::program::record::{self, BufferClass};
+use crate::host::compile::buffer_align;
 use crate::host::memory::Certificate;
 
 use super::table::{Align, Table};
@@ -86,7 +87,10 @@ impl MemoryReport {
         let buffers = program.buffers();
         let planned: Vec<_> = buffers
             .iter()
-            .map(|buffer| Buffer::new(buffer.len, buffer.first_step, buffer.last_step).aligned(BUFFER_ALIGN))
+            .map(|buffer| {
+                let align = buffer_align(buffer.len);
+                Buffer::new(buffer.len, buffer.first_step, buffer.last_step).aligned(align)
+            })
             .collect();
         let lower = Problem::new(&planned, &[]).map_or(0, |problem| lower_bound(&problem));
         let upper = buffers.iter().map(|buffer| buffer.offset.saturating_add(buffer.len)).max().unwrap_or(0);

@@ -1,0 +1,188 @@
+//! The arguments of every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The most threads that `--threads` takes.
+const MAX_THREADS: u16 = 256;
+
+/// Runs, measures, compiles and explains convolutional networks with skip connections.
+#[derive(Debug, Parser)]
+#[command(name = "salto", version, color = clap::ColorChoice::Never, disable_help_subcommand = false)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a network on pictures or arrays
+    Run(Run),
+    /// Measure a network's time
+    Bench(Bench),
+    /// Show layers, shapes, work, weights, and where RAM peaks and why
+    Inspect(Inspect),
+    /// Compile a network into a program for `run` or for a device
+    Compile(Compile),
+    /// Show a network's memory plan, or plan the buffers of a CSV file
+    Plan(Plan),
+}
+
+/// What every command that reads a network takes.
+#[derive(Debug, Args)]
+pub(crate) struct Network {
+    /// The network: .onnx or .salto
+    #[arg(value_name = "MODEL")]
+    pub(crate) path: PathBuf,
+    /// Shape of an input whose dimensions the model leaves free, in the model's order (.onnx only)
+    #[arg(long = "shape", value_name = "NAME=N,C,H,W", value_parser = parse_shape)]
+    pub(crate) shapes: Vec<(String, Vec<u32>)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Threads {
+    /// Threads; by default as many as there are cores
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_THREADS)))]
+    threads: Option<u16>,
+}
+
+impl Threads {
+    /// The number of threads; 0 stands for as many as there are cores.
+    pub(crate) fn count(&self) -> usize {
+        self.threads.map_or(0, usize::from)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// A picture (png, jpeg, bmp) or an array (.npy, in the model's own layout); several for one input are run in turn
+    #[arg(long = "input", short, value_name = "[NAME=]FILE", required = true)]
+    pub(crate) inputs: Vec<String>,
+    /// Where to write an output as .npy, in the model's own layout
+    #[arg(long = "output", short, value_name = "[NAME=]OUT.npy")]
+    pub(crate) outputs: Vec<String>,
+    /// Names of the classes, one a line: the likeliest are printed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+    /// How many classes to print
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    pub(crate) top: usize,
+    #[command(flatten)]
+    pub(crate) picture: Picture,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a picture becomes an input: `(value · scale − mean) / std`, values from 0 to 255.
+#[derive(Debug, Args)]
+pub(crate) struct Picture {
+    /// Factor of the picture's values, which go from 0 to 255
+    #[arg(long, value_name = "S", default_value_t = 1.0 / 255.0)]
+    pub(crate) scale: f32,
+    /// Subtracted after scaling: one number, or one for each channel
+    #[arg(long, value_name = "M,…", value_delimiter = ',', default_value = "0", allow_hyphen_values = true)]
+    pub(crate) mean: Vec<f32>,
+    /// Divided by at last: one number, or one for each channel
+    #[arg(long, value_name = "D,…", value_delimiter = ',', default_value = "1")]
+    pub(crate) std: Vec<f32>,
+    /// Resize the picture so that its shorter side has this many pixels; by default it is stretched to the input's size
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) resize: Option<u32>,
+    /// Cut the input's size out of the picture's centre
+    #[arg(long)]
+    pub(crate) crop: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) network: Network,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    /// Runs that are timed
+    #[arg(long, value_name = "R", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) reps: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// The program to write
+    #[arg(long, short, value_name = "OUT.salto")]
+    pub(crate) output: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// Fail unless the plan fits this many bytes (65536, 64KiB, 1MiB)
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub(crate) capacity: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn parse_shape(text: &str) -> Result<(String, Vec<u32>), String> {
+    let (name, dims) = text.split_once('=').ok_or("a shape looks like NAME=1,3,224,224")?;
+    let dims: Result<Vec<u32>, _> = dims.split([',', 'x']).map(|dim| dim.trim().parse()).collect();
+    Ok((name.into(), dims.map_err(|_| "a shape looks like NAME=1,3,224,224")?))
+}
+
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1000,
+        "mb" => 1_000_000,
+        unit => return Err(format!("'{unit}' is no unit; use B, KiB, MiB or GiB")),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| "a size looks like 65536 or 64KiB")?;
+    number.checked_mul(factor).ok_or_else(|| "that many bytes cannot be addressed".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_shapes_are_read() {
+        assert_eq!(parse_bytes("64KiB"), Ok(65536));
+        assert_eq!(parse_bytes("1000"), Ok(1000));
+        assert!(parse_bytes("64 parsec").is_err() && parse_bytes("KiB").is_err());
+        assert_eq!(parse_shape("x=1,3,8,8"), Ok(("x".into(), vec![1, 3, 8, 8])));
+        assert!(parse_shape("1,3,8,8").is_err() && parse_shape("x=1,b").is_err());
+    }
+}

@@ -1,0 +1,43 @@
+//! `salto compile`
+
+use salto::host::Result;
+use salto::host::report::Bytes;
+use serde::Serialize;
+
+use crate::args::Compile;
+use crate::{answer, files, model};
+
+/// What was written.
+#[derive(Debug, Serialize)]
+struct Report {
+    output: String,
+    program_bytes: u64,
+    weight_bytes: u64,
+    arena_bytes: u64,
+    steps: usize,
+}
+
+/// Compiles a network and writes the program.
+pub(crate) fn compile(arguments: &Compile) -> Result<String> {
+    let model = model::load(&arguments.network)?;
+    let inspection = model::inspection(&model)?;
+    files::write(&arguments.output, model.program_bytes())?;
+    let report = Report {
+        output: arguments.output.display().to_string(),
+        program_bytes: model.program_bytes().len() as u64,
+        weight_bytes: inspection.weight_bytes,
+        arena_bytes: inspection.memory.arena_bytes,
+        steps: inspection.layers.len(),
+    };
+    let text = || {
+        format!(
+            "{}: {}, {} steps, weights {}, RAM {}\n",
+            report.output,
+            Bytes(report.program_bytes),
+            report.steps,
+            Bytes(report.weight_bytes),
+            Bytes(report.arena_bytes)
+        )
+    };
+    answer(arguments.json, text, &report)
+}

@@ -1,0 +1,75 @@
+//! `salto plan`
+
+use std::path::Path;
+
+use salto::device::memory::{Problem, lower_bound};
+use salto::host::memory::{Certificate, plan as place};
+use salto::host::report::Bytes;
+use salto::host::{Error, ErrorKind, Result};
+use serde::Serialize;
+
+use crate::args::Plan;
+use crate::problem::{self, Line};
+use crate::{answer, files, model};
+
+/// Plans the buffers of a CSV file, or shows a network's plan.
+pub(crate) fn plan(arguments: &Plan) -> Result<String> {
+    let path = &arguments.network.path;
+    let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let planned = if is_csv { plan_problem(arguments) } else { plan_network(arguments) };
+    planned.map_err(|error| error.in_file(path.display()))
+}
+
+fn plan_network(arguments: &Plan) -> Result<String> {
+    let inspection = model::inspection(&model::load(&arguments.network)?)?;
+    let memory = &inspection.memory;
+    check_capacity(arguments.capacity, memory.arena_bytes, memory.lower_bound)?;
+    answer(arguments.json, || format!("{}\n{memory}", memory.table()), memory)
+}
+
+/// A planned problem.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    arena_bytes: u32,
+    lower_bound: u32,
+    certificate: Certificate,
+    buffers: &'a [Line],
+}
+
+/// Standard output gets the CSV alone, so that other tools can read it.
+fn plan_problem(arguments: &Plan) -> Result<String> {
+    let path: &Path = &arguments.network.path;
+    let mut lines = problem::read(path)?;
+    let buffers = problem::buffers(&lines);
+    let invalid = |reason: String| Error::new(ErrorKind::Invalid, reason);
+    let problem = Problem::new(&buffers, &[]).map_err(|error| invalid(error.to_string()))?;
+    let placement = place(&problem).map_err(|error| Error::new(ErrorKind::Limit, error.to_string()))?;
+    for (line, offset) in lines.iter_mut().zip(&placement.offsets) {
+        line.offset = *offset;
+    }
+    let report = Report {
+        arena_bytes: placement.arena_len,
+        lower_bound: lower_bound(&problem),
+        certificate: placement.certificate,
+        buffers: &lines,
+    };
+    check_capacity(arguments.capacity, report.arena_bytes.into(), report.lower_bound.into())?;
+    if arguments.json {
+        return files::json(&report);
+    }
+    let text = problem::to_csv(&lines)?;
+    let arena_bytes = report.arena_bytes;
+    files::tell(&format!("{arena_bytes} bytes ({}): {}", Bytes(arena_bytes.into()), report.certificate));
+    Ok(text)
+}
+
+/// Is there room? If not, is that proved?
+fn check_capacity(capacity: Option<u64>, reached: u64, lower: u64) -> Result<()> {
+    let Some(capacity) = capacity.filter(|capacity| *capacity < reached) else { return Ok(()) };
+    let reason = if capacity < lower {
+        format!("does not fit {capacity} bytes: it needs {lower} at least")
+    } else {
+        format!("no plan for {capacity} bytes found: the best has {reached}, the lower bound is {lower}")
+    };
+    Err(Error::new(ErrorKind::Limit, reason).remedy(format!("--capacity {reached} is enough")))
+}

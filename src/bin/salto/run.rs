@@ -1,0 +1,195 @@
+//! `salto run`
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use salto::host::report::Bytes;
+use salto::host::{Model, Port, Result, Session, SessionOptions};
+use serde::Serialize;
+
+use crate::args::Run;
+use crate::array::{Array, dims};
+use crate::classes::{self, Class, Labels};
+use crate::inputs::{Runs, assign};
+use crate::progress::Progress;
+use crate::{answer, model};
+
+/// What was run.
+#[derive(Debug, Serialize)]
+struct Report {
+    runs: usize,
+    /// Of all runs together.
+    seconds: f64,
+    threads: usize,
+    level: &'static str,
+    arena_bytes: u64,
+    outputs: Vec<OutputReport>,
+}
+
+/// An output of all runs, stacked.
+#[derive(Debug, Serialize)]
+struct OutputReport {
+    name: String,
+    /// In the model's own order.
+    shape: Vec<usize>,
+    min: f32,
+    max: f32,
+    mean: f64,
+    /// Where it was written.
+    file: Option<String>,
+    /// The likeliest classes of each picture, if the output is a vector for each.
+    classes: Vec<Picture>,
+}
+
+/// The answer for one picture.
+#[derive(Debug, Serialize)]
+struct Picture {
+    input: Option<String>,
+    top: Vec<Class>,
+}
+
+/// Runs a network on files.
+pub(crate) fn run(arguments: &Run) -> Result<String> {
+    let model = model::load(&arguments.network)?;
+    let files = assign("input", &arguments.inputs, model.inputs())?;
+    let destinations = assign("output", &arguments.outputs, model.outputs())?;
+    let labels = read_labels(arguments, &model)?;
+    let runs = Runs::read(model.inputs(), &files, &arguments.picture)?;
+    let mut session = model
+        .session_with(&SessionOptions { threads: arguments.threads.count(), ..SessionOptions::default() })?;
+    let (outputs, seconds) = compute(&mut session, &model, &runs)?;
+    let mut reports = Vec::new();
+    for ((port, array), files) in model.outputs().iter().zip(&outputs).zip(&destinations) {
+        for file in files {
+            array.write_npy(file)?;
+        }
+        reports.push(OutputReport::new(arguments, port, array, files, labels.as_ref(), &runs));
+    }
+    let report = Report {
+        runs: runs.count,
+        seconds,
+        threads: session.threads(),
+        level: session.level().name(),
+        arena_bytes: session.arena_len() as u64,
+        outputs: reports,
+    };
+    answer(arguments.json, || report.text(), &report)
+}
+
+/// All runs in turn: the stacked outputs, and the seconds that the runs took.
+fn compute(session: &mut Session, model: &Model, runs: &Runs) -> Result<(Vec<Array>, f64)> {
+    let mut stacked: Vec<Vec<f32>> =
+        model.outputs().iter().map(|port| vec![0.0; port.len() * runs.count]).collect();
+    let progress = Progress::new("run", runs.count);
+    let mut seconds = 0.0;
+    for run in 0..runs.count {
+        let inputs = runs.get(run);
+        let whole = stacked.iter_mut().zip(model.outputs());
+        let mut outputs: Vec<&mut [f32]> = whole.map(|(whole, port)| part(whole, port.len(), run)).collect();
+        let start = Instant::now();
+        session.run_into(&inputs, &mut outputs)?;
+        seconds += start.elapsed().as_secs_f64();
+        progress.show(run + 1);
+    }
+    let shaped = |(data, port): (Vec<f32>, &Port)| {
+        let mut shape: Vec<usize> = port.model_dims().iter().map(|dim| *dim as usize).collect();
+        match shape.first_mut() {
+            Some(batch) => *batch *= runs.count,
+            None if runs.count > 1 => shape.push(runs.count),
+            None => {}
+        }
+        Array { shape, data }
+    };
+    Ok((stacked.into_iter().zip(model.outputs()).map(shaped).collect(), seconds))
+}
+
+/// Run `run`'s part of a stacked output.
+fn part(output: &mut [f32], len: usize, run: usize) -> &mut [f32] {
+    &mut output[run * len..(run + 1) * len]
+}
+
+/// The labels, checked against the outputs that are classes.
+fn read_labels(arguments: &Run, model: &Model) -> Result<Option<Labels>> {
+    let Some(path) = &arguments.labels else { return Ok(None) };
+    let labels = Labels::read(path)?;
+    for classes in model.outputs().iter().filter_map(|port| classes_of(&port.model_dims())) {
+        labels.check(path, classes)?;
+    }
+    Ok(Some(labels))
+}
+
+/// The number of classes, if an output is a vector for each picture of the batch.
+fn classes_of(shape: &[u32]) -> Option<usize> {
+    let (_, inner) = shape.split_first()?;
+    let longest = inner.iter().copied().max()?;
+    (longest > 1 && inner.iter().filter(|dim| **dim > 1).count() == 1).then_some(longest as usize)
+}
+
+impl OutputReport {
+    fn new(
+        arguments: &Run,
+        port: &Port,
+        array: &Array,
+        files: &[PathBuf],
+        labels: Option<&Labels>,
+        runs: &Runs,
+    ) -> Self {
+        let count = array.data.len().max(1) as f64;
+        let pictures = classes_of(&port.model_dims()).map_or_else(Vec::new, |classes| {
+            let each = array.data.chunks_exact(classes).enumerate();
+            let picture = |(number, values): (usize, &[f32])| Picture {
+                input: runs.names.get(number).cloned(),
+                top: classes::top(values, labels, arguments.top),
+            };
+            each.map(picture).collect()
+        });
+        Self {
+            name: port.name.clone(),
+            shape: array.shape.clone(),
+            min: array.data.iter().copied().fold(f32::INFINITY, f32::min),
+            max: array.data.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+            mean: array.data.iter().map(|value| f64::from(*value)).sum::<f64>() / count,
+            file: files.first().map(|file| file.display().to_string()),
+            classes: pictures,
+        }
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let Self { name, shape, min, max, mean, file, classes } = self;
+        writeln!(text, "output '{name}' {}: {min:.6} … {max:.6}, mean {mean:.6}", dims(shape))?;
+        if let Some(file) = file {
+            writeln!(text, "written to {file}")?;
+        }
+        for picture in classes {
+            if let Some(input) = &picture.input {
+                writeln!(text, "{input}")?;
+            }
+            for Class { class, label, value } in &picture.top {
+                match label {
+                    Some(label) => writeln!(text, "  {value:9.6}  {label}")?,
+                    None => writeln!(text, "  {value:9.6}  class {class}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for output in &self.outputs {
+            // Writing to a string does not fail.
+            let _ = output.write(&mut text);
+        }
+        let Self { runs, seconds, threads, level, arena_bytes, .. } = self;
+        let each = 1e3 * seconds / *runs as f64;
+        let _ = writeln!(
+            text,
+            "{each:.3} ms a run ({runs} runs, {threads} threads, {level}), RAM {}",
+            Bytes(*arena_bytes)
+        );
+        text
+    }
+}

@@ -1,0 +1,275 @@
+//! The command line as a user meets it: every command on the repository's own network, then bad input of every kind.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const DIGITS: &str = "examples/digits/digits.onnx";
+const LABELS: &str = "examples/digits/labels.txt";
+const THREE: &str = "examples/digits/pictures/three.png";
+const GOLDEN_INPUT: &str = "examples/digits/golden_input.npy";
+const GOLDEN_OUTPUT: &str = "examples/digits/golden_output.npy";
+
+fn salto(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_salto"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().expect("the binary starts")
+}
+
+/// What a command prints if it succeeds.
+fn answer(arguments: &[&str]) -> String {
+    let output = salto(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn json(arguments: &[&str]) -> serde_json::Value {
+    let text = answer(&[arguments, &["--json"]].concat());
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// The one line that a command prints if it fails, and its exit status.
+fn complaint(arguments: &[&str]) -> (String, i32) {
+    let output = salto(arguments);
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    let status = output.status.code().expect("no signal");
+    assert!(output.stdout.is_empty(), "{arguments:?} printed an answer");
+    assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+    assert!(stderr.starts_with("error: ") && !stderr.contains("panicked"), "{stderr}");
+    (stderr, status)
+}
+
+/// A fresh folder for one test.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli_{test}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().expect("UTF-8").into()
+}
+
+fn file(folder: &Path, name: &str, content: &[u8]) -> String {
+    fs::write(folder.join(name), content).expect("a file");
+    path(folder, name)
+}
+
+fn npy(path: &str) -> (Vec<u64>, Vec<f32>) {
+    let bytes = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file");
+    let file = npyz::NpyFile::new(&bytes[..]).expect("an array");
+    (file.shape().to_vec(), file.into_vec().expect("floats"))
+}
+
+#[test]
+fn run_names_the_likeliest_class_of_a_picture() {
+    let text = answer(&["run", DIGITS, "--input", THREE, "--labels", LABELS]);
+    let likeliest = text.lines().find(|line| line.starts_with("  ")).expect("a class");
+    assert!(likeliest.ends_with("three"), "{text}");
+    assert!(text.contains("RAM") && text.contains("ms a run"), "{text}");
+    let report = json(&["run", DIGITS, "--input", THREE, "--labels", LABELS, "--top", "2", "--threads", "1"]);
+    let top = &report["outputs"][0]["classes"][0]["top"];
+    assert_eq!((top[0]["label"].as_str(), top.as_array().map(Vec::len)), (Some("three"), Some(2)));
+    assert!(report["threads"] == 1 && report["arena_bytes"].as_u64() > Some(0));
+}
+
+#[test]
+fn run_stacks_a_batch_and_writes_it_in_the_models_layout() {
+    let folder = folder("stack");
+    let out = path(&folder, "out.npy");
+    answer(&["run", DIGITS, "--input", GOLDEN_INPUT, "--output", &out]);
+    let ((shape, ours), (_, golden)) = (npy(&out), npy(GOLDEN_OUTPUT));
+    assert_eq!(shape, [12, 10]);
+    assert!(ours.iter().zip(&golden).all(|(ours, golden)| (ours - golden).abs() < 1e-4));
+    assert_eq!(fs::read_dir(&folder).expect("the folder").count(), 1, "nothing but the output");
+}
+
+#[test]
+fn run_takes_several_pictures_in_turn() {
+    let one = "examples/digits/pictures/one.png";
+    let report = json(&["run", DIGITS, "--input", THREE, "--input", one, "--labels", LABELS]);
+    let classes = report["outputs"][0]["classes"].as_array().expect("a list");
+    let likeliest: Vec<_> = classes.iter().map(|picture| picture["top"][0]["label"].as_str()).collect();
+    assert_eq!(likeliest, [Some("three"), Some("one")]);
+}
+
+#[test]
+fn a_compiled_program_gives_the_same_answer() {
+    let folder = folder("compile");
+    let (program, a, b) = (path(&folder, "d.salto"), path(&folder, "a.npy"), path(&folder, "b.npy"));
+    let report = json(&["compile", DIGITS, "-o", &program]);
+    assert_eq!(report["program_bytes"].as_u64(), fs::metadata(&program).ok().map(|file| file.len()));
+    answer(&["run", DIGITS, "--input", GOLDEN_INPUT, "--output", &a]);
+    answer(&["run", &program, "--input", GOLDEN_INPUT, "--output", &b]);
+    assert_eq!(npy(&a), npy(&b));
+    assert_eq!(json(&["inspect", DIGITS]), json(&["inspect", &program]));
+}
+
+#[test]
+fn inspect_shows_layers_and_the_peak() {
+    let report = json(&["inspect", DIGITS]);
+    assert_eq!(report["inputs"][0]["shape"], serde_json::json!([1, 1, 8, 8]));
+    let layers = report["layers"].as_array().expect("layers");
+    let macs: u64 = layers.iter().filter_map(|layer| layer["macs"].as_u64()).sum();
+    assert_eq!(report["macs"].as_u64(), Some(macs));
+    let memory = &report["memory"];
+    let live: u64 = memory["peak"]["residents"]
+        .as_array()
+        .expect("residents")
+        .iter()
+        .filter_map(|r| r["bytes"].as_u64())
+        .sum();
+    assert_eq!(memory["peak"]["live_bytes"].as_u64(), Some(live));
+    assert!(answer(&["inspect", DIGITS]).contains("and again by"), "a skip lives at the peak");
+}
+
+#[test]
+fn bench_measures() {
+    let report = json(&["bench", DIGITS, "--threads", "1", "--reps", "3"]);
+    let (min, median) = (report["min_seconds"].as_f64(), report["median_seconds"].as_f64());
+    assert!(min > Some(0.0) && median >= min);
+    assert!(answer(&["bench", DIGITS, "--reps", "1"]).contains("GFLOP/s"));
+}
+
+#[test]
+fn plan_writes_csv_alone() {
+    let folder = folder("plan");
+    let problem = file(&folder, "p.csv", b"id,lower,upper,size\na,0,2,16\nb,1,3,8\nc,2,4,16\n");
+    let text = answer(&["plan", &problem]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "id,lower,upper,size,offset");
+    assert!(lines.len() == 4 && lines[1].starts_with("a,0,2,16,"), "{text}");
+    let report = json(&["plan", &problem]);
+    assert_eq!((&report["arena_bytes"], &report["lower_bound"]), (&24.into(), &24.into()));
+    assert_eq!(report["certificate"]["optimal"], "bound_reached");
+    assert!(answer(&["plan", &problem, "--capacity", "24"]).starts_with("id,"));
+    let (line, status) = complaint(&["plan", &problem, "--capacity", "23"]);
+    assert!(status == 1 && line.contains("24"), "{line}");
+    assert!(answer(&["plan", DIGITS]).contains("lower bound"));
+    assert_eq!(complaint(&["plan", DIGITS, "--capacity", "1KiB"]).1, 1);
+}
+
+#[test]
+fn bad_networks_are_refused_in_one_line() {
+    let folder = folder("networks");
+    let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(DIGITS)).expect("the network");
+    let empty = file(&folder, "empty.onnx", b"");
+    let cut = file(&folder, "cut.onnx", &whole[..whole.len() / 2]);
+    let noise = file(&folder, "noise.onnx", &[0xa5; 4096]);
+    for (model, word) in [
+        (empty.as_str(), "empty"),
+        (&cut, "cut.onnx"),
+        (&noise, "noise.onnx"),
+        (THREE, "picture"),
+        ("absent.onnx", "path"),
+    ] {
+        for command in ["inspect", "bench", "plan"] {
+            let (line, status) = complaint(&[command, model]);
+            assert!(status == 1 && line.contains(word), "{line}");
+        }
+    }
+    let program = path(&folder, "d.salto");
+    answer(&["compile", DIGITS, "-o", &program]);
+    let bytes = fs::read(&program).expect("the program");
+    for len in [1, 7, 63, bytes.len() / 2, bytes.len() - 1] {
+        let cut = file(&folder, "cut.salto", &bytes[..len]);
+        assert!(complaint(&["inspect", &cut]).0.contains("cut.salto"));
+    }
+}
+
+#[test]
+fn an_unknown_operator_is_named() {
+    let folder = folder("operator");
+    let model = file(&folder, "odd.onnx", &onnx_with_operator("Frobnicate"));
+    let (line, status) = complaint(&["inspect", &model]);
+    assert!(status == 1 && line.contains("Frobnicate"), "{line}");
+}
+
+#[test]
+fn bad_inputs_are_refused_in_one_line() {
+    let folder = folder("inputs");
+    let text = file(&folder, "text.png", b"this is no picture");
+    let empty = file(&folder, "empty.npy", b"");
+    let cut = file(&folder, "cut.npy", &fs::read(GOLDEN_INPUT).expect("an array")[..200]);
+    for (input, word) in [
+        (text.as_str(), "text.png"),
+        (&empty, "empty"),
+        (&cut, "cut.npy"),
+        (GOLDEN_OUTPUT, "12×10"),
+        ("absent.npy", "absent.npy"),
+        (DIGITS, "digits.onnx"),
+        ("other=examples/digits/golden_input.npy", "other="),
+    ] {
+        let (line, status) = complaint(&["run", DIGITS, "--input", input]);
+        assert!(status == 1 && line.contains(word), "{line}");
+    }
+    let labels = file(&folder, "labels.txt", b"zero\none\n");
+    let (line, _) = complaint(&["run", DIGITS, "--input", THREE, "--labels", &labels]);
+    assert!(line.contains("labels"), "{line}");
+    let (line, _) = complaint(&["run", DIGITS, "--input", THREE, "--mean", "1,2,3"]);
+    assert!(line.contains("--mean"), "{line}");
+}
+
+#[test]
+fn an_unwritable_output_leaves_nothing_behind() {
+    let folder = folder("unwritable");
+    let occupied = file(&folder, "file", b"a file, not a folder");
+    let inside = format!("{occupied}/out.npy");
+    let absent = path(&folder, "absent/out.npy");
+    let directory = folder.to_str().expect("UTF-8");
+    for output in [inside.as_str(), &absent, directory] {
+        assert_eq!(complaint(&["run", DIGITS, "--input", THREE, "--output", output]).1, 1);
+        assert_eq!(complaint(&["compile", DIGITS, "-o", output]).1, 1);
+    }
+    assert_eq!(fs::read_dir(&folder).expect("the folder").count(), 1, "only the file from before");
+}
+
+#[test]
+fn wrong_arguments_are_told_in_one_line() {
+    for (arguments, word) in [
+        (vec!["run", DIGITS, "--input", THREE, "--threads", "999"], "256"),
+        (vec!["bench", DIGITS, "--threads", "0"], "1..=256"),
+        (vec!["run", DIGITS], "--input"),
+        (vec!["inspect"], "MODEL"),
+        (vec!["frobnicate"], "frobnicate"),
+        (vec!["plan", DIGITS, "--capacity", "some"], "unit"),
+        (vec!["inspect", DIGITS, "--shape", "1,1,8,8"], "NAME="),
+    ] {
+        let (line, status) = complaint(&arguments);
+        assert!(status == 2 && line.contains(word), "{line}");
+    }
+    assert!(answer(&["--help"]).contains("inspect"));
+    assert!(answer(&["--version"]).starts_with("salto "));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_who_goes_away_is_no_error() {
+    let script = format!("{} inspect {DIGITS} | head -n 1", env!("CARGO_BIN_EXE_salto"));
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("sh");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A model of one node, `y = operator(x)` with `x` of shape `[1, 4]`, field by field in protobuf's encoding.
+fn onnx_with_operator(operator: &str) -> Vec<u8> {
+    let dim = |size: u8| field(1, &[0x08, size]);
+    let shape = field(2, &[dim(1), dim(4)].concat());
+    let tensor = field(1, &[vec![0x08, 1], shape].concat());
+    let value = |name: &str| [field(1, name.as_bytes()), field(2, &tensor)].concat();
+    let node = [field(1, b"x"), field(2, b"y"), field(3, b"odd"), field(4, operator.as_bytes())].concat();
+    let graph = [field(1, &node), field(2, b"g"), field(11, &value("x")), field(12, &value("y"))].concat();
+    let opset = field(8, &[0x10, 13]);
+    [vec![0x08, 8], field(7, &graph), opset].concat()
+}
+
+/// A length-delimited field.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(content.len()).ok().filter(|len| *len < 128).expect("a short field");
+    [&[number << 3 | 2, len], content].concat()
+}
