@@ -2,10 +2,11 @@
 
 mod programs;
 
+use programs::edit::with_header;
 use programs::{Guarded, network, set_inputs};
 use salto::device::engine::Engine;
 use salto::device::program::record::{ALIGN, Header, OpCode};
-use salto::device::program::{Program, ProgramError, Section, seal};
+use salto::device::program::{Program, ProgramError, Section, arena_len, is_intact, seal};
 
 /// A small program that uses everything.
 fn small() -> Guarded {
@@ -102,6 +103,20 @@ fn every_changed_bit_with_the_crc_repaired_is_refused_or_runs_inside_its_arena()
 }
 
 #[test]
+fn what_is_known_when_compiling_agrees_with_what_is_read() {
+    let mut bytes = small();
+    let program = Program::from_bytes(bytes.bytes()).unwrap();
+    assert_eq!(arena_len(bytes.bytes()), program.arena_len(1));
+    assert!(is_intact(bytes.bytes()) && !is_intact(&[]) && arena_len(&[]) == 0);
+    let steps: Header = bytemuck::pod_read_unaligned(&bytes.bytes()[..size_of::<Header>()]);
+    for place in [0, 9, 40, size_of::<Header>(), steps.steps.offset as usize] {
+        bytes.bytes_mut()[place] ^= 1;
+        assert!(!is_intact(bytes.bytes()), "byte {place}");
+        bytes.bytes_mut()[place] ^= 1;
+    }
+}
+
+#[test]
 fn misaligned_bytes_are_refused() {
     let bytes = network(4, 2);
     let mut memory = Guarded::zeros(bytes.len() + ALIGN);
@@ -113,25 +128,17 @@ fn misaligned_bytes_are_refused() {
     }
 }
 
-/// The error of the small program after `change` of its header, sealed again.
-fn with_header(change: impl Fn(&mut Header)) -> Option<ProgramError> {
-    let mut bytes = small();
-    let mut header: Header = bytemuck::pod_read_unaligned(&bytes.bytes()[..size_of::<Header>()]);
-    change(&mut header);
-    bytes.bytes_mut()[..size_of::<Header>()].copy_from_slice(bytemuck::bytes_of(&header));
-    seal(bytes.bytes_mut());
-    Program::from_bytes(bytes.bytes()).err()
-}
-
 #[test]
 fn the_header_is_believed_in_nothing() {
+    let program = network(4, 2);
+    let with_header = |change: fn(&mut Header)| with_header(&program, change);
     assert_eq!(with_header(|_| ()), None);
     assert_eq!(with_header(|header| header.magic[0] = b's'), Some(ProgramError::Magic));
     assert_eq!(with_header(|header| header.version = 7), Some(ProgramError::Version { found: 7 }));
-    let unknown = 1 << 63;
+    const UNKNOWN: u64 = 1 << 63;
     assert_eq!(
-        with_header(|header| header.capabilities = unknown),
-        Some(ProgramError::Capabilities { unknown })
+        with_header(|header| header.capabilities = UNKNOWN),
+        Some(ProgramError::Capabilities { unknown: UNKNOWN })
     );
     assert_eq!(with_header(|header| header.weight_layout = 3), Some(ProgramError::WeightLayout { found: 3 }));
     let steps = Some(ProgramError::Bounds(Section::Steps));

@@ -2,12 +2,13 @@
 //! mistakes and the checks' cannot hide each other, and so that unsound programs can be written too.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
+pub mod edit;
 mod network;
 mod writer;
 
 pub use network::network;
 #[allow(unused_imports, reason = "each test binary uses a part")]
-pub use writer::{Tensor, Writer};
+pub use writer::Writer;
 
 use salto::device::engine::operators::OperatorTable;
 use salto::device::engine::{BandExecutor, Engine, StepHook};
@@ -93,6 +94,9 @@ pub fn run(program: &Program<'_>) -> Vec<Vec<u32>> {
     let mut engine = Engine::new(program, arena.bytes_mut()).unwrap();
     set_inputs(&mut engine);
     engine.run();
+    for i in 0..program.outputs().len() {
+        assert!(engine.output(i).unwrap().iter().all(|x| x.is_finite()), "a test of bits needs numbers");
+    }
     let bits = output_bits(&engine);
     arena.check_guards();
     bits

@@ -14,6 +14,7 @@ compile_error!(
 mod align;
 mod check;
 mod crc;
+mod embed;
 mod error;
 pub mod record;
 mod seal;
@@ -22,6 +23,7 @@ mod view;
 
 pub use align::Aligned;
 pub use crc::crc32;
+pub use embed::{arena_len, is_intact};
 pub use error::{BufferFault, PortFault, ProgramError, Section, StepFault};
 pub use seal::seal;
 pub use step::{Params, Step, Steps};

@@ -153,17 +153,19 @@ impl StepCheck<'_, '_> {
         let Some(least) = least else {
             return if space == Space::Absent { Ok(()) } else { Err(StepFault::Operands) };
         };
+        if space == Space::Absent {
+            return Err(StepFault::Operands);
+        }
         let bytes = Span { offset: place.offset, len: place.len };
         let aligned = place.offset.is_multiple_of(4) && place.len.is_multiple_of(4);
         if !aligned || u64::from(place.len) < u64::from(least) * ELEMENT {
             return Err(StepFault::Place);
         }
-        match space {
-            Space::Absent => Err(StepFault::Operands),
-            Space::Constants if end(bytes) <= u64::from(self.program.header.weights.len) => Ok(()),
-            Space::Constants => Err(StepFault::Place),
-            Space::Arena => self.arena_place(place, bytes, written),
+        if space == Space::Arena {
+            return self.arena_place(place, bytes, written);
         }
+        let inside = end(bytes) <= u64::from(self.program.header.weights.len);
+        if inside { Ok(()) } else { Err(StepFault::Place) }
     }
 
     /// Weights in the arena: inside a buffer that was written before, apart from the output.

@@ -1,0 +1,222 @@
+//! Unsound programs: each rule that a program must keep, broken alone, with its CRCs right, and the error that it gives.
+
+mod programs;
+
+use programs::edit::{Record, with_buffer, with_port, with_step};
+use programs::network;
+use salto::device::kernel::params::{
+    BinaryParams, ConvParams, MapParams, PoolParams, RearrangeParams, ResizeParams, SoftmaxParams,
+};
+use salto::device::program::record::{BufferClass, FLAG_BACKWARD, FLAG_PARALLEL, NONE, OpCode, Place, Space};
+use salto::device::program::{BufferFault, PortFault, Program, ProgramError, StepFault};
+use salto::device::tensor::DType;
+
+/// The steps of [`network`] that the tests below change.
+const STEM: usize = 0;
+const SUM: usize = 2;
+const MAX_POOL: usize = 4;
+const GROUPED: usize = 5;
+const MAP: usize = 6;
+const MUL: usize = 7;
+const RESIZE: usize = 9;
+const ADD: usize = 10;
+const COPY: usize = 11;
+const REARRANGE: usize = 13;
+const SOFTMAX: usize = 14;
+
+/// The fault of step `i` after a change.
+#[track_caller]
+fn expect_step(i: usize, fault: StepFault, change: impl FnOnce(Record<'_>)) {
+    match with_step(&network(4, 2), i, change) {
+        Some(ProgramError::Step { index, fault: found, .. }) => {
+            assert_eq!((index as usize, found), (i, fault));
+        }
+        other => panic!("expected {fault:?} of step {i}, found {other:?}"),
+    }
+}
+
+#[test]
+fn the_steps_are_the_ones_that_the_tests_mean() {
+    let bytes = programs::Guarded::copy(&network(4, 2));
+    let program = Program::from_bytes(bytes.bytes()).unwrap();
+    let operators: Vec<_> = program.steps().map(|step| step.operator()).collect();
+    let expected = [
+        (STEM, OpCode::Conv),
+        (SUM, OpCode::Conv),
+        (MAX_POOL, OpCode::Pool),
+        (GROUPED, OpCode::Conv),
+        (MAP, OpCode::Map),
+        (MUL, OpCode::Binary),
+        (RESIZE, OpCode::Resize),
+        (ADD, OpCode::Binary),
+        (COPY, OpCode::Map),
+        (REARRANGE, OpCode::Rearrange),
+        (SOFTMAX, OpCode::Softmax),
+    ];
+    assert!(expected.iter().all(|(step, operator)| operators[*step] == *operator));
+}
+
+#[test]
+fn records_must_add_up() {
+    expect_step(STEM, StepFault::Record, |record| record.head.len += 4);
+    expect_step(STEM, StepFault::Record, |record| record.head.params_len -= 4);
+    expect_step(STEM, StepFault::Record, |record| record.head.places += 1);
+    expect_step(STEM, StepFault::Record, |record| record.head.segments[1] = u16::MAX);
+    expect_step(STEM, StepFault::Operator, |record| record.head.operator = 0);
+    expect_step(STEM, StepFault::Flags, |record| record.head.flags = FLAG_PARALLEL | FLAG_BACKWARD);
+    expect_step(STEM, StepFault::Name, |record| record.head.name.len = u32::MAX);
+}
+
+#[test]
+fn parameters_must_describe_something() {
+    expect_step(STEM, StepFault::Params, |mut record| record.params::<ConvParams>().groups = 0);
+    expect_step(STEM, StepFault::Params, |mut record| record.params::<ConvParams>().output.h += 1);
+    expect_step(STEM, StepFault::Params, |mut record| record.params::<ConvParams>().algorithm = 2);
+    expect_step(STEM, StepFault::Params, |mut record| record.params::<ConvParams>().activation.code = 99);
+    expect_step(STEM, StepFault::Params, |mut record| record.params::<ConvParams>().prologue.code = 1);
+    expect_step(MAX_POOL, StepFault::Params, |mut record| record.params::<PoolParams>().window.x.stride = 0);
+    expect_step(MUL, StepFault::Params, |mut record| record.params::<BinaryParams>().b.w = 3);
+    expect_step(RESIZE, StepFault::Params, |mut record| record.params::<ResizeParams>().scale_x = f32::NAN);
+    expect_step(REARRANGE, StepFault::Params, |mut record| record.params::<RearrangeParams>().base += 1);
+    expect_step(SOFTMAX, StepFault::Params, |mut record| record.params::<SoftmaxParams>().log = 2);
+}
+
+#[test]
+fn operands_must_be_those_of_the_operator() {
+    expect_step(GROUPED, StepFault::Channels, |record| record.segments[0].channels += 1);
+    expect_step(MAX_POOL, StepFault::Channels, |mut record| record.output().channels += 1);
+    expect_step(SUM, StepFault::Operands, |record| record.head.segments = [0, 1, 1, 1]);
+    expect_step(SUM, StepFault::Operands, |record| record.head.segments = [1, 1, 1, 0]);
+    expect_step(COPY, StepFault::Operands, |record| record.head.segments = [1, 0, 0, 2]);
+    expect_step(MAP, StepFault::Operands, |record| record.places[1] = Place::ABSENT);
+    expect_step(MUL, StepFault::Operands, |record| record.places[0] = record.places[1]);
+    expect_step(MUL, StepFault::Operands, |record| record.places[1] = Place::ABSENT);
+}
+
+#[test]
+fn elements_have_places_of_their_own_inside_the_buffer() {
+    expect_step(STEM, StepFault::Layout, |mut record| record.output().rows.pixel_stride = 1);
+    expect_step(STEM, StepFault::Layout, |mut record| record.output().rows.row_stride -= 1);
+    expect_step(STEM, StepFault::Layout, |mut record| record.output().rows.image_stride = 0);
+    expect_step(STEM, StepFault::Layout, |mut record| record.output().rows.ring_rows = 2);
+    expect_step(STEM, StepFault::Layout, |record| record.segments[0].rows.first_row = 1);
+    expect_step(STEM, StepFault::Layout, |record| record.segments[0].rows.pixel_stride = 0);
+    expect_step(STEM, StepFault::Outside, |mut record| record.output().rows.image_stride += 1);
+    expect_step(STEM, StepFault::Outside, |mut record| record.output().rows.base += 1);
+    expect_step(STEM, StepFault::Outside, |mut record| record.output().buffer = 999);
+    expect_step(STEM, StepFault::Outside, |record| record.segments[0].rows.base = u32::MAX);
+    let huge = |mut record: Record<'_>| record.output().rows.image_stride = u32::MAX;
+    expect_step(STEM, StepFault::Outside, huge);
+}
+
+#[test]
+fn what_is_read_was_written_and_lives() {
+    // The stem reads what it writes itself.
+    expect_step(STEM, StepFault::Life, |mut record| {
+        let output = *record.output();
+        record.params::<ConvParams>().input.c = output.channels;
+        record.places[0].len = output.channels.div_ceil(16) * 16 * 9 * 2 * 4;
+        record.segments[0] = output;
+    });
+    let program = network(4, 2);
+    // The input dies before the stem reads it, or the sum before the copy does.
+    let late = with_buffer(&program, 1, |buffer| buffer.last_step = SUM as u32);
+    assert!(matches!(late, Some(ProgramError::Step { fault: StepFault::Life, .. })), "{late:?}");
+    // A buffer that no step writes.
+    let unwritten = with_buffer(&program, 1, |buffer| buffer.first_step = 1);
+    assert!(matches!(unwritten, Some(ProgramError::Step { index: 0, fault: StepFault::Life, .. })));
+}
+
+#[test]
+fn a_source_is_the_output_itself_or_apart() {
+    // The residual one pixel behind the sum.
+    expect_step(SUM, StepFault::Outside, |record| record.segments[1].rows.base += 2);
+    // The input where the residual may be.
+    expect_step(SUM, StepFault::Overlap, |mut record| record.segments[0] = *record.output());
+}
+
+#[test]
+fn places_lie_in_the_weights() {
+    expect_step(STEM, StepFault::Place, |record| record.places[0].len -= 4);
+    expect_step(STEM, StepFault::Place, |record| record.places[0].offset += 2);
+    expect_step(STEM, StepFault::Place, |record| record.places[0].offset = u32::MAX - 3);
+    expect_step(STEM, StepFault::Place, |record| record.places[0].space = 7);
+    expect_step(STEM, StepFault::Outside, |record| record.places[0].space = Space::Arena as u32);
+    expect_step(SUM, StepFault::Overlap, |mut record| {
+        let output = *record.output();
+        let offset = output.rows.base * 4;
+        record.places[1] = Place { space: Space::Arena as u32, offset, len: 64, buffer: output.buffer };
+    });
+}
+
+#[test]
+fn scratch_is_no_operand_and_long_enough() {
+    expect_step(STEM, StepFault::Scratch, |record| record.head.scratch = record.segments[0].buffer);
+    expect_step(STEM, StepFault::Scratch, |record| record.head.scratch = 999);
+    let program = network(4, 2);
+    let bytes = programs::Guarded::copy(&program);
+    let steps = Program::from_bytes(bytes.bytes()).unwrap();
+    let with_scratch = steps.steps().position(|step| step.scratch.is_some()).unwrap();
+    expect_step(with_scratch, StepFault::Scratch, |record| record.head.scratch = NONE);
+    let scratch =
+        steps.buffers().iter().position(|buffer| buffer.class == BufferClass::Scratch as u16).unwrap();
+    let short = with_buffer(&program, scratch, |buffer| buffer.len = 0);
+    assert!(matches!(short, Some(ProgramError::Step { fault: StepFault::Scratch, .. })), "{short:?}");
+}
+
+#[test]
+fn buffers_keep_the_rules_of_the_plan() {
+    let program = network(4, 2);
+    let fault = |fault| Some(ProgramError::Buffer { index: 1, fault });
+    assert_eq!(with_buffer(&program, 1, |buffer| buffer.class = 9), fault(BufferFault::Class));
+    assert_eq!(with_buffer(&program, 1, |buffer| buffer.region = 1), fault(BufferFault::Region));
+    assert_eq!(with_buffer(&program, 1, |buffer| buffer.offset += 4), fault(BufferFault::Alignment));
+    assert_eq!(with_buffer(&program, 1, |buffer| buffer.len = u32::MAX), fault(BufferFault::Outside));
+    assert_eq!(with_buffer(&program, 1, |buffer| buffer.last_step = 99), fault(BufferFault::Life));
+    let scratch = |buffer: &mut salto::device::program::record::Buffer| {
+        buffer.class = BufferClass::Scratch as u16;
+    };
+    assert_eq!(with_buffer(&program, 1, scratch), fault(BufferFault::Outside));
+}
+
+#[test]
+fn two_buffers_that_live_together_share_nothing() {
+    let program = network(4, 2);
+    let bytes = programs::Guarded::copy(&program);
+    let buffers = Program::from_bytes(bytes.bytes()).unwrap().buffers();
+    let input = buffers[0].offset;
+    assert_eq!(
+        with_buffer(&program, 1, |buffer| buffer.offset = input),
+        Some(ProgramError::Overlap { first: 0, second: 1 })
+    );
+}
+
+#[test]
+fn ports_are_contiguous_floats_in_their_buffers() {
+    let program = network(4, 2);
+    let input = |fault| Some(ProgramError::Input { index: 0, fault });
+    let i64 = DType::I64 as u32;
+    assert_eq!(with_port(&program, 0, |port| port.dtype = i64), input(PortFault::DType));
+    assert_eq!(with_port(&program, 0, |port| port.dtype = 256), input(PortFault::DType));
+    assert_eq!(with_port(&program, 0, |port| port.model_layout = 5), input(PortFault::Layout));
+    assert_eq!(with_port(&program, 0, |port| port.rank = 7), input(PortFault::Shape));
+    assert_eq!(with_port(&program, 0, |port| port.dims[1] = 0), input(PortFault::Shape));
+    assert_eq!(with_port(&program, 0, |port| port.dims[1] = u32::MAX), input(PortFault::Shape));
+    assert_eq!(with_port(&program, 0, |port| port.dims[1] = 3), input(PortFault::Segment));
+    assert_eq!(with_port(&program, 0, |port| port.name.offset = u32::MAX), input(PortFault::Name));
+    assert_eq!(with_port(&program, 0, |port| port.segment.buffer = 77), input(PortFault::Outside));
+    assert_eq!(with_port(&program, 0, |port| port.segment.rows.base += 1), input(PortFault::Outside));
+    let output = with_port(&program, 1, |port| port.segment.rows.base = u32::MAX);
+    assert_eq!(output, Some(ProgramError::Output { index: 0, fault: PortFault::Outside }));
+    let wrong = with_buffer(&program, 0, |buffer| buffer.class = BufferClass::Activation as u16);
+    assert_eq!(wrong, input(PortFault::Buffer));
+}
+
+#[test]
+fn a_map_may_be_empty_of_constants_but_not_of_elements() {
+    expect_step(MAP, StepFault::Layout, |mut record| record.params::<MapParams>().extent.h = 0);
+    expect_step(ADD, StepFault::Layout, |mut record| {
+        let params = record.params::<BinaryParams>();
+        (params.a.n, params.b.n, params.output.n) = (0, 0, 0);
+    });
+}
