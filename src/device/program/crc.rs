@@ -46,7 +46,8 @@ const fn tables() -> [[u32; 256]; SLICES] {
     reason = "const fn: the conversion traits are not const; the value is a byte"
 )]
 const fn followed_by(zeros: usize, bits: u32) -> u32 {
-    TABLES[zeros % SLICES][(bits & 0xFF) as usize]
+    let table = if zeros < SLICES { zeros } else { 0 };
+    TABLES[table][(bits & 0xFF) as usize]
 }
 
 /// The CRC-32 of `bytes`. `crc32(b"123456789") == 0xCBF4_3926`.
