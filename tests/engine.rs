@@ -1,4 +1,5 @@
 //! Engines: the bits of a run depend on the program and its inputs alone, and what does not fit is refused with both numbers.
+#![cfg(feature = "std")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 
 mod programs;
