@@ -128,8 +128,7 @@ fn refuse(node: &Node<'_>) -> Option<Error> {
     let found = if domain.is_empty() { operators::find(operator) } else { None };
     let refused = match found {
         Some(operator) => (operator.check)(node).err()?,
-        None if domain.is_empty() => refusal::unsupported("the operator is not supported"),
-        None => refusal::unsupported(format!("the domain '{domain}' is not supported")),
+        None => refusal::unknown_operator(operator, domain),
     };
-    Some(refused.remedy(refusal::remedy(operator, domain)).at_node(&node.name, operator))
+    Some(refused.at_node(&node.name, operator))
 }

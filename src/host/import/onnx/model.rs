@@ -10,7 +10,7 @@ use super::frame::{self, Flaw};
 use super::refusal::{invalid, unsupported};
 
 /// Operator sets of the standard domain whose semantics this room knows.
-const OPSETS: std::ops::RangeInclusive<i64> = 7..=25;
+const OPSETS: std::ops::RangeInclusive<i64> = 6..=25;
 
 /// A decoded model.
 pub(super) struct Model {

@@ -35,8 +35,16 @@ pub(super) fn all_at_once(mut refusals: Vec<Error>) -> Option<Error> {
     Some(Error::new(kind, reason))
 }
 
-/// What to do about an operator that is not supported.
-pub(super) fn remedy(operator: &str, domain: &str) -> &'static str {
+/// An operator that no table knows, with what to do about it.
+pub(super) fn unknown_operator(operator: &str, domain: &str) -> Error {
+    let reason = match domain {
+        "" => "the operator is not supported".into(),
+        _ => format!("the domain '{domain}' is not supported"),
+    };
+    unsupported(reason).remedy(remedy(operator, domain))
+}
+
+fn remedy(operator: &str, domain: &str) -> &'static str {
     if !domain.is_empty() {
         return "export with the standard operators of ONNX only";
     }

@@ -14,7 +14,7 @@ use super::initializer::{ExternalData, decode};
 use super::layout::{self, TO_STORAGE};
 use super::model::Node;
 use super::ports::Input;
-use super::refusal::{invalid, remedy, unsupported};
+use super::refusal::{invalid, unknown_operator, unsupported};
 use super::tensor::element_count;
 use super::{Tensor, operators};
 
@@ -100,13 +100,9 @@ impl<'m> Scope<'m> {
     fn results(&mut self, node: &Node<'m>) -> Result<Vec<Operand>> {
         let older = self.graph.values().len();
         let Some(operator) = operators::find(node.operator()) else {
-            return Err(unsupported("the operator is not supported"));
+            return Err(unknown_operator(node.operator(), ""));
         };
-        let results = (operator.import)(&mut Context::new(node, self));
-        let mut results = results.map_err(|error| match error.kind() {
-            ErrorKind::Unsupported => error.remedy(remedy(node.operator(), "")),
-            _ => error,
-        })?;
+        let mut results = (operator.import)(&mut Context::new(node, self))?;
         if (results.len()..node.outputs().len()).any(|i| node.wants(i)) {
             return Err(unsupported(format!("only {} of its results are supported", results.len())));
         }

@@ -9,7 +9,7 @@ use super::super::Tensor;
 use super::super::context::Context;
 use super::super::fold;
 use super::super::number::float;
-use super::{Operand, Operator, invalid};
+use super::{Operand, Operator, axis_of, invalid};
 
 pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Add", |cx| binary(cx, BinaryKind::Add)),
@@ -26,7 +26,28 @@ pub(super) const OPERATORS: &[Operator] = &[
 
 fn binary(cx: &mut Context<'_, '_>, kind: BinaryKind) -> Result<Vec<Operand>> {
     let (a, b) = (cx.operand(0)?, cx.operand(1)?);
+    let b = aligned(cx, kind, &a, b)?;
     Ok(vec![apply(cx, kind, &a, &b)?])
+}
+
+/// The second operand as broadcast wants it. Before operator set 7 it was aligned at an axis of the first (the channels, for
+/// the slopes of `PRelu`), not at the last one.
+fn aligned(cx: &mut Context<'_, '_>, kind: BinaryKind, a: &Operand, b: Operand) -> Result<Operand> {
+    let (own, rank) = (cx.dims(&b), cx.dims(a).len());
+    if cx.node.opset >= 7 || own.len() >= rank || own.iter().all(|dim| *dim == 1) {
+        return Ok(b);
+    }
+    let axis = match kind {
+        BinaryKind::Prelu => 1,
+        _ if cx.node.has("axis") => axis_of(cx.node.int("axis", 0)?, rank)?,
+        _ => return Ok(b),
+    };
+    let mut dims = vec![1; rank];
+    let Some(place) = dims.get_mut(axis..axis + own.len()) else {
+        return Err(invalid(format!("{own:?} does not fit at axis {axis} of {rank}")));
+    };
+    place.copy_from_slice(&own);
+    cx.reshape(&b, &dims)
 }
 
 /// One operand after another, from the left.

@@ -1,4 +1,4 @@
-//! `BatchNormalization` (since 7, 9, 14, 15), with constant statistics.
+//! `BatchNormalization` (since 6, 7, 9, 14, 15), with constant statistics.
 
 use crate::host::Result;
 use crate::host::graph::{BatchNorm, Op};
@@ -11,10 +11,10 @@ pub(super) const OPERATORS: &[Operator] = &[Operator::new("BatchNormalization", 
 
 fn check(node: &Node<'_>) -> Result<()> {
     let remedy = "export the model in evaluation mode (PyTorch: model.eval())";
-    if node.flag("training_mode", false)? || (1..node.outputs().len()).any(|i| node.wants(i)) {
-        return Err(
-            unsupported("it is in training mode (training_mode is 1, or it gives statistics)").remedy(remedy)
-        );
+    let trains =
+        if node.opset < 7 { !node.flag("is_test", false)? } else { node.flag("training_mode", false)? };
+    if trains || (1..node.outputs().len()).any(|i| node.wants(i)) {
+        return Err(unsupported("it is in training mode, or gives statistics").remedy(remedy));
     }
     if !node.flag("spatial", true)? {
         return Err(unsupported("statistics of each pixel (spatial is 0)"));

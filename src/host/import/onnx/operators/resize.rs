@@ -80,7 +80,8 @@ fn resize(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let [(height, y), (width, x_scale)] = scaling;
     let ((scale_y, offset_y), (scale_x, offset_x)) =
         (place(coordinates, h, height, y), place(coordinates, w, width, x_scale));
-    let (scale, offset) = ([narrow(scale_y), narrow(scale_x)], [narrow(offset_y), narrow(offset_x)]);
+    let scale = [narrow(scale_y), narrow(scale_x)];
+    let offset = [narrow(offset_y + nudge(kind, h)), narrow(offset_x + nudge(kind, w))];
     let input = cx.value(&x)?;
     let value = cx.emit(Op::Resize(Resize { input, kind, height, width, scale, offset }))?;
     Ok(vec![Operand::Value(value)])
@@ -132,6 +133,18 @@ fn scaling(cx: &Context<'_, '_>, input: [u32; 2]) -> Result<[(u32, f64); 2]> {
         }
     }
     Ok(result)
+}
+
+/// What is added to the offset so that a place exactly between two pixels, or exactly on one, is rounded as the kind says even
+/// after the roundings of `o·scale + offset` in `f32`. These are below `3·2⁻²⁴·input`; the places next to a tie are much farther
+/// away, `1 / (2·output)` or more for any resize that a size describes.
+fn nudge(kind: ResizeKind, input: u32) -> f64 {
+    let nudge = f64::from(input) / f64::from(1 << 21);
+    match kind {
+        ResizeKind::NearestPreferFloor | ResizeKind::NearestCeil => -nudge,
+        ResizeKind::NearestPreferCeil | ResizeKind::NearestFloor => nudge,
+        ResizeKind::Bilinear => 0.0,
+    }
 }
 
 /// Scale and offset with which output index `o` reads input place `o·scale + offset`.

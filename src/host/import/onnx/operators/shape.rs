@@ -118,6 +118,9 @@ fn identity(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
 }
 
 fn check_dropout(node: &Node<'_>) -> Result<()> {
+    if node.opset < 7 && !node.flag("is_test", false)? {
+        return Err(unsupported("it is in training mode").remedy("export the model in evaluation mode"));
+    }
     if node.wants(1) {
         return Err(unsupported("its mask is read").remedy("export the model in evaluation mode"));
     }

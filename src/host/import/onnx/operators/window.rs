@@ -52,7 +52,7 @@ impl Sliding {
                 let pad = |pad| count(pad, "a pad");
                 [pad(top)?, pad(left)?, pad(bottom)?, pad(right)?]
             }
-            Some(other) => return Err(unsupported(format!("{} pads", other.len()))),
+            Some(other) => return Err(too_many(other.len() / 2)),
         };
         let strides = pair(node, "strides", 1)?.unwrap_or([1; 2]);
         let dilations = pair(node, "dilations", 1)?.unwrap_or([1; 2]);
@@ -129,7 +129,7 @@ pub(super) fn pair(node: &Node<'_>, name: &str, rows: u32) -> Result<Option<[u32
         None | Some([]) => Ok(None),
         Some(&[x]) => Ok(Some([rows, count(x, name)?])),
         Some(&[y, x]) => Ok(Some([count(y, name)?, count(x, name)?])),
-        Some(other) => Err(unsupported(format!("{} spatial dimensions; at most 2", other.len()))),
+        Some(other) => Err(too_many(other.len())),
     }
 }
 
@@ -138,9 +138,7 @@ pub(super) fn picture(cx: &mut Context<'_, '_>, operand: &Operand) -> Result<(Op
     match *cx.dims(operand) {
         [n, c, w] => Ok((cx.reshape(operand, &[n, c, 1, w])?, 3)),
         [_, _, _, _] => Ok((operand.clone(), 4)),
-        ref other => {
-            Err(unsupported(format!("{} spatial dimensions; at most 2", other.len().saturating_sub(2))))
-        }
+        ref other => Err(too_many(other.len().saturating_sub(2))),
     }
 }
 
@@ -150,4 +148,8 @@ pub(super) fn unpicture(cx: &mut Context<'_, '_>, picture: Operand, rank: usize)
         (3, &[n, c, _, w]) => cx.reshape(&picture, &[n, c, w]),
         _ => Ok(picture),
     }
+}
+
+fn too_many(spatial: usize) -> crate::host::Error {
+    unsupported(format!("{spatial} spatial dimensions; 1 and 2 are supported"))
 }

@@ -1,0 +1,98 @@
+//! Dense layers and element-wise functions.
+
+use super::sketch::Sketch;
+use super::sketch::Value::{Float, Int};
+use crate::device::tensor::{Activation, ActivationKind};
+use crate::host::graph::Op;
+
+#[test]
+fn gemm_folds_its_factors() {
+    let sketch =
+        Sketch::new(13, &[1, 2]).floats("w", &[2, 2], &[1., 2., 3., 4.]).floats("c", &[2], &[1., 10.]);
+    let attributes = [("alpha", Float(2.0)), ("beta", Float(3.0))];
+    let plain = sketch.node_with("Gemm", "x w c", "y", &attributes);
+    assert_eq!(plain.operators(), ["Dense"]);
+    // 2·[0·1 + 1·3, 0·2 + 1·4] + 3·[1, 10]
+    assert_eq!(plain.run(), (vec![1, 2], vec![9., 38.]));
+    let turned = Sketch::new(13, &[1, 2]).floats("w", &[2, 2], &[1., 2., 3., 4.]);
+    assert_eq!(turned.node_with("Gemm", "x w", "y", &[("transB", Int(1))]).run().1, [2., 4.]);
+    let columns = Sketch::new(13, &[2, 1]).counting("w", &[2, 3]);
+    let columns = columns.node_with("Gemm", "x w", "y", &[("transA", Int(1))]);
+    assert_eq!(columns.run(), (vec![1, 3], vec![3., 4., 5.]));
+}
+
+#[test]
+fn a_summand_that_is_no_bias_is_added() {
+    let sketch = Sketch::new(13, &[2, 1]).floats("w", &[1, 2], &[1., 1.]).floats("c", &[2, 1], &[10., 20.]);
+    let sketch = sketch.node("Gemm", "x w c", "y");
+    assert_eq!(sketch.operators(), ["Dense", "Binary"]);
+    assert_eq!(sketch.run().1, [10., 10., 21., 21.]);
+    let scalar = Sketch::new(13, &[1, 1]).floats("w", &[1, 2], &[1., 1.]).floats("c", &[1], &[5.]);
+    assert_eq!(scalar.node("Gemm", "x w c", "y").run().1, [5., 5.]);
+}
+
+#[test]
+fn products_with_a_constant_are_dense_layers() {
+    let stack = Sketch::new(13, &[2, 1, 2]).floats("w", &[2, 1], &[1., 10.]).node("MatMul", "x w", "y");
+    assert_eq!(stack.operators(), ["Reshape", "Dense", "Reshape"]);
+    assert_eq!(stack.run(), (vec![2, 1, 1], vec![10., 32.]));
+    let vector = Sketch::new(13, &[2, 2]).floats("w", &[2], &[1., 10.]).node("MatMul", "x w", "y");
+    assert_eq!(vector.run(), (vec![2], vec![10., 32.]));
+    let picture = Sketch::new(13, &[1, 2, 1, 2]).floats("w", &[2, 1], &[1., 10.]).node("MatMul", "x w", "y");
+    assert_eq!(picture.run(), (vec![1, 2, 1, 1], vec![10., 32.]));
+    let left = Sketch::new(13, &[2, 2]).floats("w", &[1, 2], &[1., 10.]).node("MatMul", "w x", "y");
+    assert_eq!(left.run(), (vec![1, 2], vec![20., 31.]));
+}
+
+#[test]
+fn activations_keep_their_parameters() {
+    let of = |operator: &str, attributes: &[_]| {
+        let sketch = Sketch::new(20, &[1, 4]).node_with(operator, "x", "y", attributes);
+        let Op::Unary(op) = sketch.last() else { panic!("no unary operator") };
+        op.activation
+    };
+    let new = Activation::new;
+    assert_eq!(of("LeakyRelu", &[]), new(ActivationKind::LeakyRelu, 0.01, 0.0));
+    assert_eq!(of("Elu", &[("alpha", Float(2.0))]), new(ActivationKind::Elu, 2.0, 0.0));
+    assert_eq!(of("HardSigmoid", &[("beta", Float(0.25))]), new(ActivationKind::HardSigmoid, 0.2, 0.25));
+    assert_eq!(of("Gelu", &[]), Activation::plain(ActivationKind::Gelu));
+    assert_eq!(of("Mish", &[]), Activation::plain(ActivationKind::Mish));
+}
+
+#[test]
+fn clip_takes_attributes_and_operands() {
+    let clip = |sketch: Sketch| {
+        let Op::Unary(op) = sketch.last() else { panic!("no unary operator") };
+        (op.activation.a, op.activation.b)
+    };
+    let old = Sketch::new(7, &[4]).node_with("Clip", "x", "y", &[("min", Float(0.0)), ("max", Float(6.0))]);
+    assert_eq!(clip(old), (0.0, 6.0));
+    let limits = || Sketch::new(13, &[4]).floats("zero", &[], &[0.0]).floats("six", &[], &[6.0]);
+    assert_eq!(clip(limits().node("Clip", "x zero six", "y")), (0.0, 6.0));
+    assert_eq!(clip(limits().node("Clip", "x _ six", "y")), (f32::MIN, 6.0));
+    assert_eq!(clip(limits().node("Clip", "x zero", "y")), (0.0, f32::MAX));
+}
+
+#[test]
+fn many_operands_are_taken_from_the_left() {
+    let sketch = Sketch::new(13, &[3]).floats("c", &[3], &[2., 0., 1.]);
+    let sketch = sketch.node("Max", "x c x", "m").node("Sum", "m m m", "y");
+    assert_eq!(sketch.run().1, [6., 3., 6.]);
+}
+
+#[test]
+fn squares_are_products() {
+    let square = Sketch::new(13, &[3]).floats("two", &[], &[2.0]).node("Pow", "x two", "y");
+    assert_eq!(square.run().1, [0., 1., 4.]);
+    let root = Sketch::new(13, &[3]).floats("half", &[], &[0.5]).node("Pow", "x half", "y");
+    assert!(matches!(root.last(), Op::Unary(_)));
+}
+
+#[test]
+fn softmax_flattened_until_operator_set_13() {
+    let old = Sketch::new(11, &[1, 2, 2]).node("Softmax", "x", "y").run().1;
+    let new = Sketch::new(13, &[1, 2, 2]).node("Softmax", "x", "y").run().1;
+    let sum = |elements: &[f32]| elements.iter().sum::<f32>();
+    assert!((sum(&old) - 1.0).abs() < 1e-6, "{old:?}");
+    assert!((sum(&new[..2]) - 1.0).abs() < 1e-6, "{new:?}");
+}
