@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use bytemuck::Pod;
 
-use crate::device::simd::{Simd, View, ViewMut};
-use crate::device::tensor::{Activation, Extent, Segment};
+use crate::device::simd::{LANES, Simd, View, ViewMut};
+use crate::device::tensor::{Activation, ActivationKind, Extent, Rows, Segment};
 
 use super::activate;
 
@@ -50,6 +50,12 @@ impl<'a, T: Pod> Source<'a, T> {
         if let [segment] = self.segments { Some(segment) } else { None }
     }
 
+    /// The memory that the segments' places count in.
+    #[inline(always)]
+    pub const fn memory(&self) -> View<'a, T> {
+        self.memory
+    }
+
     /// Row `y` of picture `n` of a segment: pixel `x` begins at `x · segment.rows.pixel_stride`.
     #[inline(always)]
     pub fn row(&self, segment: &Segment, n: usize, y: usize) -> View<'a, T> {
@@ -78,6 +84,18 @@ impl<'a, T: Pod> Sink<'a, T> {
         &self.extent
     }
 
+    /// The memory that the segment's places count in.
+    #[inline(always)]
+    pub const fn memory(&self) -> ViewMut<'a, T> {
+        self.memory
+    }
+
+    /// Where the rows lie.
+    #[inline(always)]
+    pub const fn rows(&self) -> &'a Rows {
+        &self.segment.rows
+    }
+
     /// Elements from one pixel to the next.
     #[inline(always)]
     pub const fn pixel_stride(&self) -> usize {
@@ -89,6 +107,41 @@ impl<'a, T: Pod> Sink<'a, T> {
     pub fn row(&self, n: usize, y: usize) -> ViewMut<'a, T> {
         let len = self.segment.rows.row_len(self.extent.w as usize, self.extent.c as usize);
         self.memory.range(self.segment.rows.row_start(n, y), len)
+    }
+}
+
+/// An element function, made ready for a loop over lanes: the functions that are a clamp need no choice inside the loop.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LaneFunction<S: Simd> {
+    /// `min(max(x, low), high)`: identity, ReLU and clip, with the same bits as [`activate`].
+    Clamp {
+        /// Lower bound, −∞ for none.
+        low: S::F32,
+        /// Upper bound, ∞ for none.
+        high: S::F32,
+    },
+    /// Any other function.
+    Other(Activation),
+}
+
+impl<S: Simd> LaneFunction<S> {
+    #[inline(always)]
+    pub(super) fn new(s: S, activation: &Activation) -> Self {
+        let (low, high) = match activation.kind() {
+            Some(ActivationKind::Identity) => (f32::NEG_INFINITY, f32::INFINITY),
+            Some(ActivationKind::Relu) => (0.0, f32::INFINITY),
+            Some(ActivationKind::Clip) => (activation.a, activation.b),
+            _ => return Self::Other(*activation),
+        };
+        Self::Clamp { low: s.splat(low), high: s.splat(high) }
+    }
+
+    #[inline(always)]
+    pub(super) fn apply(&self, s: S, x: S::F32) -> S::F32 {
+        match self {
+            Self::Clamp { low, high } => s.min(*high, s.max(*low, x)),
+            Self::Other(activation) => activate(s, activation, x),
+        }
     }
 }
 
@@ -109,9 +162,7 @@ impl Prologue<'_> {
     /// Applies it to 16 channels from `channel` on.
     #[inline(always)]
     pub fn apply<S: Simd>(&self, s: S, x: S::F32, channel: usize) -> S::F32 {
-        let count = self.scale.len().saturating_sub(channel).min(16);
-        let scale = self.scale.load_partial(s, channel, count);
-        let shift = self.shift.load_partial(s, channel, count);
+        let (scale, shift) = (channel_lanes(s, &self.scale, channel), channel_lanes(s, &self.shift, channel));
         activate(s, &self.activation, s.mul_add(x, scale, shift))
     }
 }
@@ -151,17 +202,82 @@ pub struct EpilogueRow<'a> {
 }
 
 impl EpilogueRow<'_> {
-    /// Finishes the sums of channels `channel..channel + count` (at most 16) of pixel `x`; `channel` is a multiple of 16
-    /// or the bias is absent.
+    /// Finishes the sums of channels `channel..channel + count` (at most 16) of pixel `x`.
     #[inline(always)]
     pub fn apply<S: Simd>(&self, s: S, sums: S::F32, x: usize, channel: usize, count: usize) -> S::F32 {
         let mut sums = sums;
         if let Some(bias) = &self.bias {
-            sums = s.add(sums, bias.load_partial(s, channel, count));
+            sums = s.add(sums, channel_lanes(s, bias, channel));
         }
         if let Some((row, pixel_stride)) = &self.residual {
             sums = s.add(sums, row.load_partial(s, x * pixel_stride + channel, count));
         }
         activate(s, &self.activation, sums)
     }
+}
+
+/// An [`Epilogue`] made ready for one panel of up to 16 channels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PanelEpilogue<'a, S: Simd> {
+    channel: usize,
+    count: usize,
+    bias: S::F32,
+    residual: Option<View<'a, f32>>,
+    function: LaneFunction<S>,
+}
+
+impl<'a, S: Simd> PanelEpilogue<'a, S> {
+    /// The epilogue of channels `channel..channel + count`.
+    #[inline(always)]
+    pub(super) fn new(s: S, epilogue: &Epilogue<'a>, channel: usize, count: usize) -> Self {
+        Self {
+            channel,
+            count,
+            bias: epilogue.bias.map_or(s.splat(0.0), |bias| channel_lanes(s, &bias, channel)),
+            residual: epilogue.residual.map(|source| source.memory()),
+            function: LaneFunction::new(s, &epilogue.activation),
+        }
+    }
+
+    /// Finishes the sums of a pixel and stores them. The pixel begins at `output` of the sink's memory and at `residual` of the
+    /// residual's, whose lanes are read before any is stored: the two may be the same memory.
+    #[inline(always)]
+    pub(super) fn store(&self, s: S, sums: S::F32, sink: &ViewMut<'_, f32>, output: usize, residual: usize) {
+        let mut x = s.add(sums, self.bias);
+        if let Some(memory) = &self.residual {
+            x = s.add(x, memory.load_partial(s, residual + self.channel, self.count));
+        }
+        sink.store_partial(s, output + self.channel, self.function.apply(s, x), self.count);
+    }
+
+    /// [`PanelEpilogue::store`] of several pixels.
+    #[inline(always)]
+    pub(super) fn store_all<const PIXELS: usize>(
+        &self,
+        s: S,
+        sums: [S::F32; PIXELS],
+        sink: &ViewMut<'_, f32>,
+        outputs: &[u32],
+        residuals: &[u32],
+    ) {
+        let places = outputs.iter().zip(residuals);
+        if let LaneFunction::Clamp { .. } = self.function {
+            for (sum, (&output, &residual)) in sums.into_iter().zip(places) {
+                self.store(s, sum, sink, output as usize, residual as usize);
+            }
+        } else {
+            // Through memory, so that a long function is compiled once and not once a pixel.
+            let lanes = sums.map(|sum| s.to_array(sum));
+            for (lanes, (&output, &residual)) in lanes.iter().zip(places) {
+                self.store(s, s.lanes(*lanes), sink, output as usize, residual as usize);
+            }
+        }
+    }
+}
+
+/// Lanes `channel..channel + 16` of a vector of channels; lanes behind its end are 0.
+#[inline(always)]
+pub(super) fn channel_lanes<S: Simd>(s: S, channels: &View<'_, f32>, channel: usize) -> S::F32 {
+    let count = channels.len().saturating_sub(channel).min(LANES);
+    channels.load_partial(s, channel, count)
 }

@@ -40,6 +40,26 @@ macro_rules! halves {
     };
 }
 
+/// The masks of the first `count` of 16 lanes; a set sign bit is a lane that counts.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn first_lanes(count: usize) -> [__m256i; 2] {
+    static MASKS: [i32; 2 * LANES] = {
+        let mut masks = [0; 2 * LANES];
+        let mut lane = 0;
+        while lane < LANES {
+            masks[lane] = -1;
+            lane += 1;
+        }
+        masks
+    };
+    let first = MASKS.as_ptr().wrapping_add(LANES - count.min(LANES));
+    // SAFETY: the caller has AVX2; at most 16 elements into an array of 32, 16 more are inside.
+    unsafe { [_mm256_loadu_si256(first.cast()), _mm256_loadu_si256(first.add(8).cast())] }
+}
+
 impl Simd for Avx2 {
     type F32 = [__m256; 2];
 
@@ -82,6 +102,27 @@ impl Simd for Avx2 {
         unsafe {
             _mm256_storeu_ps(target, x[0]);
             _mm256_storeu_ps(target.add(8), x[1]);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pointer_partial(self, source: *const f32, count: usize) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX2; lanes that are masked out are not read, the others are the
+        // `count` readable floats of the caller's contract.
+        unsafe {
+            let mask = first_lanes(count);
+            [_mm256_maskload_ps(source, mask[0]), _mm256_maskload_ps(source.wrapping_add(8), mask[1])]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_pointer_partial(self, target: *mut f32, x: Self::F32, count: usize) {
+        // SAFETY: the token exists only where the CPU has AVX2; lanes that are masked out are not written, the others are the
+        // `count` writable floats of the caller's contract.
+        unsafe {
+            let mask = first_lanes(count);
+            _mm256_maskstore_ps(target, mask[0], x[0]);
+            _mm256_maskstore_ps(target.wrapping_add(8), mask[1], x[1]);
         }
     }
 

@@ -47,6 +47,12 @@ macro_rules! lanes {
     };
 }
 
+/// The mask of the first `count` of 16 lanes.
+#[inline(always)]
+const fn first_lanes(count: usize) -> __mmask16 {
+    ((1u32 << if count < LANES { count } else { LANES }) - 1) as u16
+}
+
 impl Simd for Avx512 {
     type F32 = __m512;
 
@@ -86,6 +92,20 @@ impl Simd for Avx512 {
     unsafe fn store_pointer(self, target: *mut f32, x: Self::F32) {
         // SAFETY: the token exists only where the CPU has AVX-512, and the caller's contract is 16 writable floats.
         unsafe { _mm512_storeu_ps(target, x) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pointer_partial(self, source: *const f32, count: usize) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX-512; lanes that are masked out are not read, the others are the
+        // `count` readable floats of the caller's contract.
+        unsafe { _mm512_maskz_loadu_ps(first_lanes(count), source) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_pointer_partial(self, target: *mut f32, x: Self::F32, count: usize) {
+        // SAFETY: the token exists only where the CPU has AVX-512; lanes that are masked out are not written, the others are
+        // the `count` writable floats of the caller's contract.
+        unsafe { _mm512_mask_storeu_ps(target, first_lanes(count), x) }
     }
 
     #[inline(always)]

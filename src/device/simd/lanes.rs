@@ -42,6 +42,35 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     /// `target` must be valid for writes of 16 `f32`; any alignment.
     unsafe fn store_pointer(self, target: *mut f32, x: Self::F32);
 
+    /// Reads `count` elements, at most 16; the other lanes are 0.
+    ///
+    /// # Safety
+    /// `source` must be valid for reads of `count` `f32`; any alignment.
+    #[inline(always)]
+    unsafe fn load_pointer_partial(self, source: *const f32, count: usize) -> Self::F32 {
+        let mut lanes = [0.0; LANES];
+        for (i, lane) in lanes.iter_mut().enumerate().take(count) {
+            // SAFETY: `i < count`, and the caller's contract is `count` readable floats.
+            let element = unsafe { source.add(i) };
+            // SAFETY: as above.
+            *lane = unsafe { element.read_unaligned() };
+        }
+        self.lanes(lanes)
+    }
+    /// Writes the first `count` lanes, at most 16.
+    ///
+    /// # Safety
+    /// `target` must be valid for writes of `count` `f32`; any alignment.
+    #[inline(always)]
+    unsafe fn store_pointer_partial(self, target: *mut f32, x: Self::F32, count: usize) {
+        for (i, lane) in self.to_array(x).into_iter().enumerate().take(count) {
+            // SAFETY: `i < count`, and the caller's contract is `count` writable floats.
+            let element = unsafe { target.add(i) };
+            // SAFETY: as above.
+            unsafe { element.write_unaligned(lane) };
+        }
+    }
+
     /// `a + b`
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a − b`

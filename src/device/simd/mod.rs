@@ -22,6 +22,7 @@ mod level;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod taps;
 mod tile;
 mod view;
 
@@ -35,5 +36,6 @@ pub use level::Level;
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
 pub use portable::Portable;
-pub use tile::Tile;
+pub use taps::{TapBlock, Taps};
+pub use tile::{Product, Runs, Tile, sum_tile};
 pub use view::{View, ViewMut};

@@ -1,7 +1,7 @@
 //! The register tile: the inner loop of every convolution and matrix product.
 
 use super::lanes::{LANES, Simd};
-use super::view::View;
+use super::view::{View, ViewMut, outside};
 
 /// `ROWS × PANELS·16` sums in registers: `tile[r][p] += Σ_k rows[r][k] · panels[p][k]`.
 ///
@@ -35,6 +35,22 @@ impl<S: Simd, const ROWS: usize, const PANELS: usize> Tile<S, ROWS, PANELS> {
         let rows = rows.map(|row| row.range(0, k).pointer());
         let panels: [*const f32; PANELS] =
             core::array::from_fn(|p| panels.range(p * panel_stride, k * LANES).pointer());
+        // SAFETY: `range` checked `k` elements of each row and `k·16` of each panel.
+        unsafe { self.accumulate_pointers(s, &rows, &panels, k) }
+    }
+
+    /// Adds the products of `k` columns.
+    ///
+    /// # Safety
+    /// Each row must be valid for reads of `k` elements, each panel for reads of `k·16`.
+    #[inline(always)]
+    unsafe fn accumulate_pointers(
+        &mut self,
+        s: S,
+        rows: &[*const f32; ROWS],
+        panels: &[*const f32; PANELS],
+        k: usize,
+    ) {
         let mut sums = self.sums;
         for column in 0..k {
             let weights: [S::F32; PANELS] = core::array::from_fn(|p| {
@@ -64,5 +80,205 @@ impl<S: Simd, const ROWS: usize, const PANELS: usize> Tile<S, ROWS, PANELS> {
                 *sum = s.add(*sum, *x);
             }
         }
+    }
+}
+
+/// Where the terms of a row lie: `outer × inner` runs of `len` consecutive elements, at
+/// `outer_index · outer_stride + inner_index · inner_stride` from the row's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs {
+    /// Outer count (rows of a window).
+    pub outer: usize,
+    /// Elements from one outer index to the next.
+    pub outer_stride: usize,
+    /// Inner count (taps of a row, where they are no one run).
+    pub inner: usize,
+    /// Elements from one inner index to the next.
+    pub inner_stride: usize,
+    /// Elements of a run.
+    pub len: usize,
+}
+
+impl Runs {
+    /// One run.
+    pub const fn one(len: usize) -> Self {
+        Self { outer: 1, outer_stride: 0, inner: 1, inner_stride: 0, len }
+    }
+
+    /// Terms in all; saturated.
+    const fn terms(&self) -> usize {
+        self.outer.saturating_mul(self.inner).saturating_mul(self.len)
+    }
+
+    /// Elements from a row's start to the end of its last run; saturated.
+    const fn reach(&self) -> usize {
+        if self.terms() == 0 {
+            return 0;
+        }
+        let outer = (self.outer - 1).saturating_mul(self.outer_stride);
+        let inner = (self.inner - 1).saturating_mul(self.inner_stride);
+        outer.saturating_add(inner).saturating_add(self.len)
+    }
+}
+
+/// A product of rows and packed weights, computed in tiles: `sums[r][p·16 + lane] = Σ_k rows[r][k] · panels[p][k][lane]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Product<'a> {
+    rows: View<'a, f32>,
+    runs: Runs,
+    chain: usize,
+    weights: View<'a, f32>,
+    panels: usize,
+    panel_stride: usize,
+    /// Elements from a row's start to its end, computed once.
+    reach: usize,
+}
+
+impl<'a> Product<'a> {
+    /// Rows somewhere in `rows`, their terms at `runs`, by `panels` panels of `[k][16]` weights, `panel_stride` elements apart.
+    ///
+    /// After every `chain` terms (at least 1) the chain of additions is broken: the tile's sums are added to a total and begin
+    /// again at 0. That bounds the rounding error of long sums.
+    #[inline(always)]
+    pub fn new(
+        rows: View<'a, f32>,
+        runs: Runs,
+        chain: usize,
+        weights: View<'a, f32>,
+        panels: usize,
+        panel_stride: usize,
+    ) -> Self {
+        let last_panel = panels.saturating_sub(1).saturating_mul(panel_stride);
+        weights.range(last_panel, if panels == 0 { 0 } else { runs.terms().saturating_mul(LANES) });
+        Self { rows, runs, chain: chain.max(1), weights, panels, panel_stride, reach: runs.reach() }
+    }
+
+    /// Panels.
+    #[inline(always)]
+    pub const fn panels(&self) -> usize {
+        self.panels
+    }
+
+    /// The addresses of a tile's rows, all of them and the panels checked.
+    #[inline(always)]
+    fn pointers<const ROWS: usize, const PANELS: usize>(
+        &self,
+        starts: &[u32],
+        panel: usize,
+    ) -> ([*const f32; ROWS], [*const f32; PANELS]) {
+        let last = starts.iter().fold(0, |last, &start| last.max(start));
+        self.rows.range(last as usize, self.reach);
+        let Some(starts) = starts.first_chunk::<ROWS>() else { outside() };
+        if PANELS > self.panels || panel > self.panels - PANELS {
+            outside();
+        }
+        let first = self.weights.from(panel * self.panel_stride).pointer();
+        (
+            starts.map(|start| self.rows.pointer().wrapping_add(start as usize)),
+            core::array::from_fn(|p| first.wrapping_add(p * self.panel_stride)),
+        )
+    }
+}
+
+/// Writes the sums of one tile: the rows that begin at `starts` by `panels` panels from `panel` on. Row `r` is written at
+/// `sums[r · sums_stride + p·16 ..]`. At most [`Simd::TILE_ROWS`] rows and [`Simd::TILE_PANELS`] panels.
+#[inline(always)]
+pub fn sum_tile<S: Simd>(
+    s: S,
+    product: &Product<'_>,
+    starts: &[u32],
+    [panel, panels]: [usize; 2],
+    sums: ViewMut<'_, f32>,
+    sums_stride: usize,
+) {
+    macro_rules! select {
+        ($panels:literal: $($rows:literal)*) => {
+            match starts.len() {
+                $($rows => if const { $rows <= S::TILE_ROWS && $panels <= S::TILE_PANELS } {
+                    sum_rows::<S, $rows, $panels>(s, product, starts, panel, Total::new(sums, sums_stride))
+                } else {
+                    outside()
+                })*
+                _ => outside(),
+            }
+        };
+    }
+    match panels {
+        1 => select!(1: 1 2 3 4 5 6 7 8 9 10 11 12),
+        2 => select!(2: 1 2 3 4 5 6 7 8 9 10 11 12),
+        _ => outside(),
+    }
+}
+
+/// [`sum_tile`] of a constant size.
+fn sum_rows<S: Simd, const ROWS: usize, const PANELS: usize>(
+    s: S,
+    product: &Product<'_>,
+    starts: &[u32],
+    panel: usize,
+    mut total: Total<'_>,
+) {
+    s.vectorize(
+        #[inline(always)]
+        || {
+            let (rows, mut panels) = product.pointers::<ROWS, PANELS>(starts, panel);
+            let runs = product.runs;
+            let mut tile = Tile::<S, ROWS, PANELS>::zero(s);
+            let mut left = product.chain;
+            for outer in 0..runs.outer {
+                for inner in 0..runs.inner {
+                    let run = outer * runs.outer_stride + inner * runs.inner_stride;
+                    let mut done = 0;
+                    while done < runs.len {
+                        let k = left.min(runs.len - done);
+                        let rows = rows.map(|row| row.wrapping_add(run + done));
+                        // SAFETY: `done + k <= len`: the terms lie inside a run, and `pointers` checked all runs of the
+                        // farthest row; `Product::new` checked the panels for the terms of all runs, which advance them.
+                        unsafe { tile.accumulate_pointers(s, &rows, &panels, k) };
+                        panels = panels.map(|panel| panel.wrapping_add(k * LANES));
+                        done += k;
+                        left -= k;
+                        if left == 0 {
+                            total.take(s, &mut tile);
+                            left = product.chain;
+                        }
+                    }
+                }
+            }
+            if left < product.chain || !total.begun {
+                total.take(s, &mut tile);
+            }
+        },
+    );
+}
+
+/// The totals of a tile's chains, in memory.
+struct Total<'a> {
+    sums: ViewMut<'a, f32>,
+    stride: usize,
+    begun: bool,
+}
+
+impl<'a> Total<'a> {
+    const fn new(sums: ViewMut<'a, f32>, stride: usize) -> Self {
+        Self { sums, stride, begun: false }
+    }
+
+    /// Adds the sums of a chain, which begins again at 0.
+    #[inline(always)]
+    fn take<S: Simd, const ROWS: usize, const PANELS: usize>(
+        &mut self,
+        s: S,
+        tile: &mut Tile<S, ROWS, PANELS>,
+    ) {
+        for (r, sums) in tile.sums.iter().enumerate() {
+            let row = self.sums.range(r * self.stride, PANELS * LANES);
+            for (p, &sum) in sums.iter().enumerate() {
+                let total = if self.begun { s.add(row.load(s, p * LANES), sum) } else { sum };
+                row.store(s, p * LANES, total);
+            }
+        }
+        self.begun = true;
+        *tile = Tile::zero(s);
     }
 }

@@ -18,7 +18,7 @@ use super::lanes::{LANES, Simd};
     clippy::panic,
     reason = "a view outside its memory is a defect of the caller, never of data: programs are checked when they are read"
 )]
-fn outside() -> ! {
+pub(super) fn outside() -> ! {
     panic!("view outside its memory")
 }
 
@@ -124,11 +124,8 @@ impl View<'_, f32> {
             return self.load(s, i);
         }
         let part = self.range(i, count);
-        let mut lanes = [0.0; LANES];
-        for (c, lane) in lanes.iter_mut().enumerate().take(count) {
-            *lane = part.get(c);
-        }
-        s.lanes(lanes)
+        // SAFETY: `range` checked that `count` elements are inside.
+        unsafe { s.load_pointer_partial(part.start, count) }
     }
 }
 
@@ -228,7 +225,10 @@ impl<'a, T: Pod> ViewMut<'a, T> {
     #[inline(always)]
     pub fn fill(&self, value: T) {
         for i in 0..self.len {
-            self.set(i, value);
+            // SAFETY: `i < self.len`, so the address is inside the region.
+            let element = unsafe { self.start.add(i) };
+            // SAFETY: as in `set`.
+            unsafe { element.write(value) };
         }
     }
 
@@ -282,9 +282,8 @@ impl ViewMut<'_, f32> {
             return self.store(s, i, x);
         }
         let part = self.range(i, count);
-        for (c, lane) in s.to_array(x).into_iter().enumerate().take(count) {
-            part.set(c, lane);
-        }
+        // SAFETY: `range` checked that `count` elements are inside.
+        unsafe { s.store_pointer_partial(part.start, x, count) }
     }
 }
 

@@ -66,6 +66,17 @@ impl Axis {
         (o * self.stride as usize) as isize - self.pad_before as isize
     }
 
+    /// Those of `outputs` outputs whose taps all lie on `input` elements.
+    pub const fn interior(&self, outputs: usize, input: usize) -> core::ops::Range<usize> {
+        let (stride, pad) = (self.stride as usize, self.pad_before as usize);
+        let begin = pad.div_ceil(stride);
+        let begin = if begin < outputs { begin } else { outputs };
+        let padded = input as u64 + pad as u64;
+        let end = if padded < self.span() { 0 } else { (padded - self.span()) / stride as u64 + 1 };
+        let end = if end < outputs as u64 { end as usize } else { outputs };
+        begin..if begin < end { end } else { begin }
+    }
+
     /// The taps `[first, end)` of output `o` that lie on one of `input` elements rather than on padding.
     #[inline(always)]
     pub const fn valid_taps(&self, o: usize, input: usize) -> (usize, usize) {
@@ -120,9 +131,9 @@ impl Window {
         self
     }
 
-    /// Taps in all.
+    /// Taps in all; saturated.
     pub const fn taps(&self) -> u32 {
-        self.y.kernel * self.x.kernel
+        self.y.kernel.saturating_mul(self.x.kernel)
     }
 
     /// Rows and columns of the output over `h × w` elements.

@@ -7,11 +7,21 @@
 //! **Order of summation** (the same at every level, for every band): the terms of an output ascend in `ky, kx, c`; the chain
 //! is broken about every 256 terms by a rule that only the parameters decide.
 
-use crate::device::simd::{Portable, Simd, View, ViewMut};
+mod block;
+mod depthwise;
+mod im2col;
+mod pack;
+mod pointwise;
+#[cfg(test)]
+mod tests;
+mod winograd;
+
+use crate::device::simd::{Simd, View, ViewMut};
 use crate::device::tensor::Axis;
 
 use super::params::{ConvAlgorithm, ConvParams};
 use super::{Band, Epilogue, Prologue, Sink, Source};
+pub use winograd::winograd_2x2_transform;
 
 /// Outputs of a weight panel: one vector.
 const PANEL: usize = crate::device::simd::LANES;
@@ -62,9 +72,18 @@ pub const fn conv_f32_weight_len(params: &ConvParams) -> Option<u32> {
     }
 }
 
-/// Elements of scratch, enough at every SIMD level; `None` if they do not fit 32 bits.
-pub const fn conv_f32_scratch_len(_params: &ConvParams) -> Option<u32> {
-    Some(0)
+/// Elements of scratch, enough at every SIMD level; `None` if the parameters are out of range or it does not fit 32 bits.
+pub const fn conv_f32_scratch_len(params: &ConvParams) -> Option<u32> {
+    if !geometry_is_valid(params) {
+        return None;
+    }
+    match ConvAlgorithm::from_code(params.algorithm) {
+        Some(ConvAlgorithm::Pointwise) => pointwise::scratch_len(params),
+        Some(ConvAlgorithm::Im2col) => im2col::scratch_len(params),
+        Some(ConvAlgorithm::Depthwise) => depthwise::scratch_len(params),
+        Some(ConvAlgorithm::Winograd2x2) => winograd::scratch_len(params),
+        None => None,
+    }
 }
 
 /// The rows that a band should begin at a multiple of, for speed; results never depend on it.
@@ -92,12 +111,17 @@ pub const fn conv_f32_is_valid(params: &ConvParams) -> bool {
         && input.n == output.n
         && input.checked_len().is_some()
         && output.checked_len().is_some()
-        && axis_is_valid(&window.y, input.h, output.h)
-        && axis_is_valid(&window.x, input.w, output.w)
+        && geometry_is_valid(params)
         && conv_f32_weight_len(params).is_some()
         && conv_f32_scratch_len(params).is_some()
         && params.activation.kind().is_some()
         && params.prologue.kind().is_some()
+}
+
+/// Are rows and columns in range (see [`axis_is_valid`])?
+const fn geometry_is_valid(params: &ConvParams) -> bool {
+    axis_is_valid(&params.window.y, params.input.h, params.output.h)
+        && axis_is_valid(&params.window.x, params.input.w, params.output.w)
 }
 
 /// Three taps, stride and dilation 1?
@@ -117,81 +141,48 @@ const fn axis_is_valid(axis: &Axis, input: u32, output: u32) -> bool {
         && (axis.dilation as u64) < LIMIT
 }
 
+/// Do the taps of a kernel row follow each other without gaps, so that they are one run of terms?
+const fn taps_are_one_run(params: &ConvParams) -> bool {
+    params.groups == 1 && (params.window.x.dilation == 1 || params.window.x.kernel == 1)
+}
+
+/// Terms of a direct convolution that belong together: a kernel row's, or a tap's if taps are no one run.
+fn run_terms(params: &ConvParams) -> usize {
+    let taps = if taps_are_one_run(params) { params.window.x.kernel as usize } else { 1 };
+    ((params.input.c / params.groups) as usize).saturating_mul(taps)
+}
+
+/// Terms after which the chain of an output's sum is broken, where so many terms belong together: as many wholes as 256 terms
+/// hold, or an even part of a longer one, if there is one of at least 128 terms.
+const fn chain_terms(run: usize) -> usize {
+    const TERMS: usize = 256;
+    if run == 0 {
+        return 1;
+    }
+    if run < TERMS {
+        return TERMS / run * run;
+    }
+    let least = run.div_ceil(TERMS);
+    let mut pieces = least;
+    while pieces <= 2 * least {
+        if run.is_multiple_of(pieces) {
+            return run / pieces;
+        }
+        pieces += 1;
+    }
+    run.div_ceil(least)
+}
+
 /// Computes the rows of a band. `scratch` has at least [`conv_f32_scratch_len`] elements; what is in it does not matter.
-pub fn conv_f32<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, _scratch: ViewMut<'_, f32>) {
+pub fn conv_f32<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
     s.vectorize(
         #[inline(always)]
-        || {
-            for y in band.rows.clone() {
-                row(s, task, band.image, y);
-            }
+        || match ConvAlgorithm::from_code(task.params.algorithm) {
+            Some(ConvAlgorithm::Pointwise) => pointwise::conv(s, task, band, scratch),
+            Some(ConvAlgorithm::Im2col) => im2col::conv(s, task, band, scratch),
+            Some(ConvAlgorithm::Depthwise) => depthwise::conv(s, task, band, scratch),
+            Some(ConvAlgorithm::Winograd2x2) => winograd::conv(s, task, band, scratch),
+            None => {}
         },
     );
-}
-
-/// One output row, element by element.
-#[inline(always)]
-fn row<S: Simd>(s: S, task: &ConvTask<'_>, image: usize, y: usize) {
-    let params = task.params;
-    let outputs = (params.output.c / params.groups) as usize;
-    let out = task.sink.row(image, y);
-    let epilogue = task.epilogue.row(image, y);
-    for x in 0..params.output.w as usize {
-        for group in 0..params.groups as usize {
-            for first in (0..outputs).step_by(PANEL) {
-                let count = (outputs - first).min(PANEL);
-                let mut lanes = [0.0; PANEL];
-                for (lane, sum) in lanes.iter_mut().enumerate().take(count) {
-                    *sum = element(task, image, [y, x], group, first + lane);
-                }
-                let channel = group * outputs + first;
-                let sums = epilogue.apply(s, s.lanes(lanes), x, channel, count);
-                out.store_partial(s, x * task.sink.pixel_stride() + channel, sums, count);
-            }
-        }
-    }
-}
-
-/// The sum of one output of a group.
-fn element(task: &ConvTask<'_>, image: usize, place: [usize; 2], group: usize, output: usize) -> f32 {
-    let (params, window) = (task.params, &task.params.window);
-    let inputs = (params.input.c / params.groups) as usize;
-    let panels = (params.output.c / params.groups).div_ceil(PANEL as u32) as usize;
-    let depthwise = params.algorithm == ConvAlgorithm::Depthwise as u32;
-    let panel = if depthwise { group / PANEL } else { group * panels + output / PANEL };
-    let lane = if depthwise { group % PANEL } else { output % PANEL };
-    let (kh, kw) = (window.y.kernel as usize, window.x.kernel as usize);
-    let ([y0, y1], [x0, x1]) = (
-        <[usize; 2]>::from(window.y.valid_taps(place[0], params.input.h as usize)),
-        <[usize; 2]>::from(window.x.valid_taps(place[1], params.input.w as usize)),
-    );
-    let mut sum = 0.0;
-    for ky in y0..y1 {
-        let y = window.y.first_input(place[0]) + (ky * window.y.dilation as usize) as isize;
-        for kx in x0..x1 {
-            let x = window.x.first_input(place[1]) + (kx * window.x.dilation as usize) as isize;
-            for c in 0..inputs {
-                let k = (ky * kw + kx) * inputs + c;
-                let weight = task.weights.get((panel * kh * kw * inputs + k) * PANEL + lane);
-                sum += weight * input(task, image, [y as usize, x as usize], group * inputs + c);
-            }
-        }
-    }
-    sum
-}
-
-/// One input element, the prologue applied.
-fn input(task: &ConvTask<'_>, image: usize, place: [usize; 2], channel: usize) -> f32 {
-    let mut first = 0;
-    for segment in task.source.segments() {
-        if channel - first < segment.channels as usize {
-            let row = task.source.row(segment, image, place[0]);
-            let x = row.get(place[1] * segment.rows.pixel_stride as usize + channel - first);
-            let Some(prologue) = &task.prologue else { return x };
-            let lanes = prologue.apply(Portable, Portable.splat(x), channel / PANEL * PANEL);
-            return Portable.to_array(lanes)[channel % PANEL];
-        }
-        first += segment.channels as usize;
-    }
-    0.0
 }

@@ -3,6 +3,7 @@
 //! Every kernel's tests compare it with its twin at every [`Level`] that the CPU has ([`levels`]).
 
 mod activation;
+mod conv;
 mod conv_transpose;
 mod elementwise;
 mod pool;
@@ -17,6 +18,7 @@ use std::vec::Vec;
 use crate::device::simd::Level;
 
 pub(crate) use activation::activation;
+pub(crate) use conv::{ConvOperands, conv, conv_winograd_2x2_magnitudes};
 pub(crate) use conv_transpose::conv_transpose;
 pub(crate) use elementwise::{binary, map};
 pub(crate) use pool::pool;

@@ -1,0 +1,410 @@
+//! Convolutions at every level against their twin, over generated geometries, memories and bands.
+
+use std::ops::Range;
+use std::vec;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::super::params::{ConvAlgorithm, ConvParams};
+use super::super::reference::{
+    ConvOperands, conv as reference, conv_winograd_2x2_magnitudes, is_fused, levels,
+};
+use super::*;
+use crate::device::simd::Level;
+use crate::device::tensor::{Activation, ActivationKind, Extent, Rows, Segment, Window};
+use crate::dispatch;
+
+/// Where operands lie, and how the output is cut.
+#[derive(Clone, Debug)]
+struct Setting {
+    /// Channels of each segment of the input.
+    segments: Vec<u32>,
+    /// Elements between the pixels of every operand beyond their channels.
+    gap: u32,
+    /// Is the output written over the residual?
+    over_residual: bool,
+    /// Output rows at which the picture is cut into bands.
+    cuts: Vec<usize>,
+}
+
+/// One memory with all activations, NaN wherever no operand lies.
+struct Memory {
+    elements: Vec<f32>,
+    gap: u32,
+}
+
+impl Memory {
+    /// Room for an operand.
+    fn segment(&mut self, extent: Extent) -> Segment {
+        let pixel_stride = extent.c + self.gap;
+        let row_stride = extent.w * pixel_stride + 3 * self.gap;
+        let image_stride = extent.h * row_stride + self.gap;
+        let base = self.elements.len() as u32;
+        self.elements.resize((base + extent.n * image_stride + 20) as usize, f32::NAN);
+        let rows =
+            Rows { base, image_stride, row_stride, pixel_stride, first_row: 0, ring_rows: extent.h.max(1) };
+        Segment { rows, channels: extent.c, buffer: 0 }
+    }
+
+    /// Writes channels `first…` of dense values into a segment.
+    fn write(&mut self, segment: &Segment, extent: Extent, first: u32, values: &[f32]) {
+        for (place, pixel) in pixels(segment, extent).into_iter().zip(values.chunks(extent.c as usize)) {
+            let channels = &pixel[first as usize..][..segment.channels as usize];
+            self.elements[place..place + channels.len()].copy_from_slice(channels);
+        }
+    }
+}
+
+/// The places of a segment's pixels.
+fn pixels(segment: &Segment, extent: Extent) -> Vec<usize> {
+    let mut places = Vec::new();
+    for n in 0..extent.n as usize {
+        for y in 0..extent.h as usize {
+            let row = segment.rows.row_start(n, y);
+            places.extend((0..extent.w as usize).map(|x| row + x * segment.rows.pixel_stride as usize));
+        }
+    }
+    places
+}
+
+/// A vector of channels, filled up with zeros.
+fn channels(values: &[f32]) -> Vec<f32> {
+    let mut padded = values.to_vec();
+    padded.resize(values.len().next_multiple_of(16), 0.0);
+    padded
+}
+
+/// The weights in the layout of the algorithm.
+fn packed(operands: &ConvOperands) -> Vec<f32> {
+    let params = &operands.params;
+    let taps = params.window.taps() as usize;
+    let inputs = (params.input.c / params.groups) as usize;
+    let outputs = (params.output.c / params.groups) as usize;
+    let mut packed = vec![0.0; conv_f32_weight_len(params).unwrap() as usize];
+    let algorithm = ConvAlgorithm::from_code(params.algorithm).unwrap();
+    for (o, filter) in operands.weights.chunks(taps * inputs).enumerate() {
+        let panel = o / outputs * outputs.div_ceil(16) + o % outputs / 16;
+        for (k, &weight) in filter.iter().enumerate() {
+            match algorithm {
+                ConvAlgorithm::Depthwise => packed[(o / 16 * taps + k) * 16 + o % 16] = weight,
+                ConvAlgorithm::Winograd2x2 if k < inputs => {
+                    let places =
+                        winograd_2x2_transform(&core::array::from_fn(|tap| filter[tap * inputs + k]));
+                    for (f, place) in places.into_iter().enumerate() {
+                        packed[((panel * 16 + f) * inputs + k) * 16 + o % 16] = place;
+                    }
+                }
+                ConvAlgorithm::Winograd2x2 => {}
+                _ => packed[(panel * taps * inputs + k) * 16 + o % outputs % 16] = weight,
+            }
+        }
+    }
+    packed
+}
+
+/// Runs the kernel; gives the dense output. All memory but the output must stay as it was.
+fn run(level: Level, operands: &ConvOperands, setting: &Setting) -> Vec<f32> {
+    let params = &operands.params;
+    let mut memory = Memory { elements: vec![f32::NAN; 5], gap: setting.gap };
+    let mut first = 0;
+    let mut segments = Vec::new();
+    for &c in &setting.segments {
+        let segment = memory.segment(params.input.with_channels(c));
+        memory.write(&segment, params.input, first, &operands.input);
+        segments.push(segment);
+        first += c;
+    }
+    let residual = operands.residual.as_ref().map(|residual| {
+        let segment = memory.segment(params.output);
+        memory.write(&segment, params.output, 0, residual);
+        [segment]
+    });
+    let output = match &residual {
+        Some([segment]) if setting.over_residual => *segment,
+        _ => memory.segment(params.output),
+    };
+    let before = memory.elements.clone();
+    let weights = packed(operands);
+    let [scale, shift] = operands.prologue.clone().unwrap_or_default().map(|values| channels(&values));
+    let bias = operands.bias.as_deref().map(channels);
+    let mut scratch = vec![f32::NAN; conv_f32_scratch_len(params).unwrap() as usize];
+
+    let view = ViewMut::new(&mut memory.elements);
+    let (scale, shift) = (View::new(&scale), View::new(&shift));
+    let task = ConvTask {
+        params,
+        source: Source::new(view.as_view(), &segments, params.input),
+        weights: View::new(&weights),
+        prologue: operands.prologue.is_some().then_some(Prologue {
+            scale,
+            shift,
+            activation: params.prologue,
+        }),
+        epilogue: Epilogue {
+            bias: bias.as_deref().map(View::new),
+            residual: residual.as_ref().map(|r| Source::new(view.as_view(), r, params.output)),
+            activation: params.activation,
+        },
+        sink: Sink::new(view, &output, params.output),
+    };
+    for image in 0..params.output.n as usize {
+        for rows in bands(params.output.h as usize, &setting.cuts) {
+            let scratch = ViewMut::new(&mut scratch);
+            dispatch!(level, s => conv_f32(s, &task, &Band { image, rows }, scratch));
+        }
+    }
+    taken(&memory.elements, before, &output, params.output)
+}
+
+/// The rows `0..h`, cut.
+fn bands(h: usize, cuts: &[usize]) -> Vec<Range<usize>> {
+    let mut bounds: Vec<usize> = cuts.iter().map(|cut| cut % (h + 1)).chain([0, h]).collect();
+    bounds.sort_unstable();
+    bounds.windows(2).map(|pair| pair[0]..pair[1]).collect()
+}
+
+/// The output, taken out of the memory; nothing else may have changed.
+fn taken(after: &[f32], mut before: Vec<f32>, output: &Segment, extent: Extent) -> Vec<f32> {
+    let mut values = Vec::new();
+    for place in pixels(output, extent) {
+        let pixel = place..place + extent.c as usize;
+        values.extend_from_slice(&after[pixel.clone()]);
+        before[pixel.clone()].copy_from_slice(&after[pixel]);
+    }
+    assert_eq!(bits(after), bits(&before), "wrote outside its output");
+    values
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+/// Compares every level with the twin, and every cut and fused level with each other.
+fn check(operands: &ConvOperands, setting: &Setting) {
+    let params = &operands.params;
+    assert!(conv_f32_is_valid(params));
+    let expected = reference(operands);
+    let winograd = params.algorithm == ConvAlgorithm::Winograd2x2 as u32;
+    let magnitudes =
+        if winograd { conv_winograd_2x2_magnitudes(operands) } else { vec![0.0; expected.len()] };
+    // Additions that one term goes through: a chain, the chains of a sum, and bias, residual, prologue, transforms.
+    let terms = params.window.taps() * params.input.c / params.groups;
+    let depth = f64::from(terms.min(256) + terms / 64 + 16);
+    let mut fused: Option<Vec<f32>> = None;
+    for level in levels() {
+        let whole = run(level, operands, &Setting { cuts: Vec::new(), ..setting.clone() });
+        for (i, (&value, expected)) in whole.iter().zip(&expected).enumerate() {
+            // Two roundings a term where multiplication and addition are apart; an activation adds a few ulp of its value.
+            let bound = (2.0 * depth * expected.magnitude.max(magnitudes[i]) + 8.0 * expected.value.abs())
+                * f64::from(f32::EPSILON / 2.0);
+            let error = (f64::from(value) - expected.value).abs();
+            assert!(error <= bound, "{} output {i}: {value} not {expected:?}, bound {bound}", level.name());
+        }
+        assert_eq!(bits(&run(level, operands, setting)), bits(&whole), "{}: bands differ", level.name());
+        if is_fused(level) {
+            let first = fused.get_or_insert_with(|| whole.clone());
+            assert_eq!(bits(first), bits(&whole), "{}: levels differ", level.name());
+        }
+    }
+}
+
+/// `len` values of a generator, about as wide as the filters of a trained network.
+fn values(seed: &mut u64, len: u32) -> Vec<f32> {
+    let mut value = || {
+        *seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (*seed >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| value()).collect()
+}
+
+/// Random operands for a geometry; `parts`: prologue, bias, residual.
+fn operands(params: ConvParams, parts: [bool; 3], seed: u64) -> ConvOperands {
+    let mut seed = seed;
+    let (input, output) = (params.input, params.output);
+    let mut values = |len| values(&mut seed, len);
+    ConvOperands {
+        params,
+        input: values(input.checked_len().unwrap()),
+        weights: values(output.c * params.window.taps() * (input.c / params.groups)),
+        prologue: parts[0].then(|| [values(input.c), values(input.c)]),
+        bias: parts[1].then(|| values(output.c)),
+        residual: parts[2].then(|| values(output.checked_len().unwrap())),
+    }
+}
+
+fn axis(algorithm: ConvAlgorithm) -> BoxedStrategy<Axis> {
+    let pads = (0u32..3, 0u32..3);
+    match algorithm {
+        ConvAlgorithm::Pointwise => Just(Axis::new(1)).boxed(),
+        ConvAlgorithm::Winograd2x2 => {
+            pads.prop_map(|(pad_before, pad_after)| Axis { pad_before, pad_after, ..Axis::new(3) }).boxed()
+        }
+        _ => (1u32..5, 1u32..4, 1u32..4, pads)
+            .prop_map(|(kernel, stride, dilation, (pad_before, pad_after))| {
+                // Half of all axes without padding: only those may be read in place.
+                let on = u32::from(pad_after != 2);
+                Axis { kernel, stride, dilation, pad_before: on * pad_before, pad_after: on * pad_after }
+            })
+            .boxed(),
+    }
+}
+
+fn function() -> impl Strategy<Value = Activation> {
+    prop_oneof![
+        Just(Activation::IDENTITY),
+        Just(Activation::RELU),
+        Just(Activation::new(ActivationKind::Clip, -0.5, 0.75)),
+        Just(Activation::SIGMOID),
+    ]
+}
+
+/// Geometries that an algorithm can compute.
+fn params(algorithm: ConvAlgorithm) -> impl Strategy<Value = ConvParams> {
+    let groups = if algorithm == ConvAlgorithm::Im2col { 1u32..4 } else { 1..2 };
+    let channels = prop_oneof![Just(1u32), 1u32..20, Just(16u32), Just(32u32), 20u32..40];
+    let size = (1u32..3, 1u32..10, prop_oneof![1u32..12, 12u32..25]);
+    let window = (axis(algorithm), axis(algorithm));
+    (size, channels.clone(), channels, groups, window, [function(), function()]).prop_filter_map(
+        "the window fits",
+        move |((n, h, w), inputs, outputs, groups, (y, x), [activation, prologue])| {
+            let window = Window { y, x };
+            let depthwise = algorithm == ConvAlgorithm::Depthwise;
+            let groups = if depthwise { inputs } else { groups };
+            let (inputs, outputs) = if depthwise { (1, 1) } else { (inputs, outputs) };
+            let (oh, ow) = window.output(h, w, false)?;
+            let input = Extent::new(n, h, w, inputs * groups);
+            let output = Extent::new(n, oh, ow, outputs * groups);
+            let algorithm = algorithm as u32;
+            Some(ConvParams { input, output, window, groups, algorithm, activation, prologue })
+        },
+    )
+}
+
+/// Settings for an input of some channels.
+fn setting(channels: u32) -> impl Strategy<Value = Setting> {
+    let cuts = prop::collection::vec(any::<usize>(), 0..4);
+    (prop::collection::vec(0..=channels, 0..3), 0u32..3, any::<bool>(), cuts).prop_map(
+        move |(mut bounds, gap, over_residual, cuts)| {
+            bounds.extend([0, channels]);
+            bounds.sort_unstable();
+            let segments = bounds.windows(2).map(|pair| pair[1] - pair[0]).filter(|&c| c > 0).collect();
+            Setting { segments, gap, over_residual, cuts }
+        },
+    )
+}
+
+fn cases(algorithm: ConvAlgorithm) -> impl Strategy<Value = (ConvOperands, Setting)> {
+    (params(algorithm), any::<[bool; 3]>(), any::<u64>()).prop_flat_map(|(mut params, parts, seed)| {
+        if !parts[0] {
+            params.prologue = Activation::IDENTITY;
+        }
+        (Just(operands(params, parts, seed)), setting(params.input.c))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pointwise_is_its_twin((operands, setting) in cases(ConvAlgorithm::Pointwise)) {
+        check(&operands, &setting);
+    }
+
+    #[test]
+    fn im2col_is_its_twin((operands, setting) in cases(ConvAlgorithm::Im2col)) {
+        check(&operands, &setting);
+    }
+
+    #[test]
+    fn depthwise_is_its_twin((operands, setting) in cases(ConvAlgorithm::Depthwise)) {
+        check(&operands, &setting);
+    }
+
+    #[test]
+    fn winograd_is_its_twin((operands, setting) in cases(ConvAlgorithm::Winograd2x2)) {
+        check(&operands, &setting);
+    }
+}
+
+/// A convolution of stride 1 over `[1, h, w, inputs]`.
+fn geometry(algorithm: ConvAlgorithm, [h, w]: [u32; 2], channels: [u32; 2], window: Window) -> ConvParams {
+    let (oh, ow) = window.output(h, w, false).unwrap();
+    ConvParams {
+        input: Extent::new(1, h, w, channels[0]),
+        output: Extent::new(1, oh, ow, channels[1]),
+        window,
+        groups: 1,
+        algorithm: algorithm as u32,
+        activation: Activation::RELU,
+        prologue: Activation::IDENTITY,
+    }
+}
+
+fn whole(channels: u32) -> Setting {
+    Setting { segments: vec![channels], gap: 0, over_residual: false, cuts: vec![1, 3] }
+}
+
+#[test]
+fn long_sums_are_broken_at_every_level_alike() {
+    let same = Window::new(3, 3).with_padding(1);
+    for (algorithm, size, window) in [
+        (ConvAlgorithm::Pointwise, [3, 5], Window::new(1, 1)),
+        (ConvAlgorithm::Im2col, [3, 5], same),
+        (ConvAlgorithm::Im2col, [5, 5], same.with_padding(2).with_dilation(2)),
+        (ConvAlgorithm::Winograd2x2, [3, 5], same),
+    ] {
+        for inputs in [85, 256, 300, 521] {
+            check(
+                &operands(geometry(algorithm, size, [inputs, 20], window), [false, true, true], 7),
+                &whole(inputs),
+            );
+        }
+    }
+}
+
+#[test]
+fn several_blocks_join_without_a_seam() {
+    let same = Window::new(3, 3).with_padding(1);
+    for (algorithm, window) in [
+        (ConvAlgorithm::Pointwise, Window::new(1, 1)),
+        (ConvAlgorithm::Im2col, Window::new(5, 3)),
+        (ConvAlgorithm::Im2col, same.with_stride(2)),
+        (ConvAlgorithm::Winograd2x2, same),
+    ] {
+        check(&operands(geometry(algorithm, [29, 31], [7, 33], window), [true, true, false], 11), &whole(7));
+    }
+}
+
+#[test]
+fn chains_hold_whole_runs_or_even_parts() {
+    assert_eq!([0, 1, 21, 192, 255].map(chain_terms), [1, 256, 252, 192, 255]);
+    assert_eq!([256, 384, 512, 771, 4608].map(chain_terms), [256, 192, 256, 193, 256]);
+}
+
+#[test]
+fn sizes_of_senseless_parameters_are_none() {
+    let good = geometry(ConvAlgorithm::Im2col, [3, 3], [4, 4], Window::new(2, 2));
+    assert!(conv_f32_is_valid(&good));
+    let none = ConvParams { groups: 0, ..good };
+    assert_eq!((conv_f32_weight_len(&none), conv_f32_is_valid(&none)), (None, false));
+    let unknown = ConvParams { algorithm: 9, ..good };
+    assert_eq!((conv_f32_weight_len(&unknown), conv_f32_scratch_len(&unknown)), (None, None));
+    let huge = Extent::new(u32::MAX, u32::MAX, u32::MAX, u32::MAX);
+    for code in 0..4 {
+        let axis = Axis {
+            kernel: u32::MAX,
+            stride: u32::MAX,
+            dilation: u32::MAX,
+            pad_before: u32::MAX,
+            pad_after: u32::MAX,
+        };
+        let params = ConvParams { input: huge, window: Window { y: axis, x: axis }, algorithm: code, ..good };
+        for params in [params, ConvParams { output: huge, ..params }, ConvParams { input: huge, ..good }] {
+            assert!(!conv_f32_is_valid(&params));
+            assert_eq!(conv_f32_scratch_len(&params), None);
+            conv_f32_weight_len(&params);
+            conv_f32_band_multiple(&params);
+        }
+    }
+}
