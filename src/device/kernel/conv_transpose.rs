@@ -1,12 +1,31 @@
 //! Transposed convolution: `output = activation(conv_transpose(input) + bias + residual)`.
 //!
 //! Flows in: an input in segments, weights in panels, an epilogue; flows out: a band of output rows. Called by `engine`.
+//!
+//! Each output gathers what the input scatters to it. The outputs of one phase (row and column modulo the stride) lie on the
+//! same taps, and neighbours in a phase read neighbouring pixels: so a tap is a matrix product over pixels where they lie, in
+//! register tiles. A tap is left out for outputs where it lies outside the input, so nothing needs padding.
+//!
+//! **Order of summation**: taps ascend, and each tap's sum over the channels of a segment is added to the total, in chains of
+//! at most [`CHAIN`] terms.
 
-use crate::device::simd::{LANES, Simd, View, ViewMut};
+use core::ops::Range;
+
+use crate::device::simd::{LANES, Product, Runs, Simd, View, ViewMut, sum_tile};
 use crate::device::tensor::Axis;
 
+use super::band::PanelEpilogue;
 use super::params::ConvTransposeParams;
 use super::{Band, Epilogue, Sink, Source};
+
+/// Terms that are added up in one chain.
+const CHAIN: usize = 256;
+/// Rows of the largest register tile of any level.
+const MAX_ROWS: usize = 12;
+/// Panels of the largest register tile of any level.
+const MAX_PANELS: usize = 2;
+/// Elements from one row of a block's sums to the next.
+const SUMS_STRIDE: usize = MAX_PANELS * LANES;
 
 /// What one transposed convolution reads and writes.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +59,9 @@ pub const fn conv_transpose_f32_weight_len(params: &ConvTransposeParams) -> Opti
     ])
 }
 
-/// Elements of scratch: one pixel of zeros, read wherever a tap lies outside the input.
-pub const fn conv_transpose_f32_scratch_len(params: &ConvTransposeParams) -> Option<u32> {
-    Some(params.input.c)
+/// Elements of scratch: none.
+pub const fn conv_transpose_f32_scratch_len(_params: &ConvTransposeParams) -> Option<u32> {
+    Some(0)
 }
 
 /// Bands may begin at every row.
@@ -90,82 +109,180 @@ const fn product(factors: &[u32]) -> Option<u32> {
     Some(product)
 }
 
-/// Computes a band of output rows; `scratch` has [`conv_transpose_f32_scratch_len`] elements.
+/// Computes a band of output rows; scratch is not used.
 pub fn conv_transpose_f32<S: Simd>(
     s: S,
     task: &ConvTransposeTask<'_>,
     band: &Band,
     _scratch: ViewMut<'_, f32>,
 ) {
+    let (stride, width) = (task.params.window.x.stride as usize, task.params.output.w as usize);
     s.vectorize(
         #[inline(always)]
         || {
             for y in band.rows.clone() {
-                row(s, task, band.image, y);
+                for first in 0..stride.min(width) {
+                    Phase { task, image: band.image, y, first, len: (width - first).div_ceil(stride) }
+                        .compute(s);
+                }
             }
         },
     );
 }
 
-#[inline(always)]
-fn row<S: Simd>(s: S, task: &ConvTransposeTask<'_>, image: usize, y: usize) {
-    let params = task.params;
-    let out = task.sink.row(image, y);
-    let epilogue = task.epilogue.row(image, y);
-    let group_outputs = (params.output.c / params.groups) as usize;
-    for x in 0..params.output.w as usize {
+/// The outputs of one row that lie on the same taps: columns `first`, `first + stride`, … (`len` of them).
+struct Phase<'a> {
+    task: &'a ConvTransposeTask<'a>,
+    image: usize,
+    y: usize,
+    first: usize,
+    len: usize,
+}
+
+/// Some neighbouring outputs of a phase and some panels of a group.
+struct Block {
+    outputs: Range<usize>,
+    group: usize,
+    panels: Range<usize>,
+}
+
+/// Sums of a block in memory: row `r`, panel `p` at `r · SUMS_STRIDE + p · 16`.
+struct Sums<'a> {
+    total: ViewMut<'a, f32>,
+    tap: ViewMut<'a, f32>,
+}
+
+impl Phase<'_> {
+    #[inline(always)]
+    fn compute<S: Simd>(&self, s: S) {
+        let params = self.task.params;
+        let group_panels = (params.output.c / params.groups).div_ceil(LANES as u32) as usize;
+        let mut memory = [[0.0; MAX_ROWS * SUMS_STRIDE]; 2];
+        let [total, tap] = &mut memory;
+        let sums = Sums { total: ViewMut::new(total), tap: ViewMut::new(tap) };
+        // Blocks differ by one output at most: a last block of one would waste most of the tile.
+        let blocks = self.len.div_ceil(S::TILE_ROWS.min(MAX_ROWS));
         for group in 0..params.groups as usize {
-            for first in (0..group_outputs).step_by(LANES) {
-                let count = (group_outputs - first).min(LANES);
-                let mut lanes = [0.0; LANES];
-                for (lane, sum) in lanes.iter_mut().enumerate().take(count) {
-                    *sum = one(task, image, [y, x], group, first + lane);
+            for panel in (0..group_panels).step_by(S::TILE_PANELS.min(MAX_PANELS)) {
+                let panels = panel..(panel + S::TILE_PANELS.min(MAX_PANELS)).min(group_panels);
+                for block in 0..blocks {
+                    let outputs = self.len * block / blocks..self.len * (block + 1) / blocks;
+                    let block = Block { outputs, group, panels: panels.clone() };
+                    self.sum(s, &block, &sums);
+                    self.finish(s, &block, &sums);
                 }
-                let channel = group * group_outputs + first;
-                let sums = epilogue.apply(s, s.lanes(lanes), x, channel, count);
-                out.store_partial(s, x * task.sink.pixel_stride() + channel, sums, count);
+            }
+        }
+    }
+
+    /// Adds up all taps of a block, each over the outputs that it serves.
+    #[inline(always)]
+    fn sum<S: Simd>(&self, s: S, block: &Block, sums: &Sums<'_>) {
+        let (input, window) = (&self.task.params.input, &self.task.params.window);
+        sums.total.fill(0.0);
+        for ky in 0..window.y.kernel as usize {
+            let Some(row) = shift(&window.y, self.y, ky) else { continue };
+            if row < 0 || row >= input.h as isize {
+                continue;
+            }
+            for kx in 0..window.x.kernel as usize {
+                let Some(column) = shift(&window.x, self.first, kx) else { continue };
+                let begin = block.outputs.start.max((-column).max(0) as usize);
+                let end = block.outputs.end.min((input.w as isize - column).max(0) as usize);
+                if begin < end {
+                    let tap = ky * window.x.kernel as usize + kx;
+                    let pixel = (begin as isize + column) as usize;
+                    let rows = begin - block.outputs.start..end - block.outputs.start;
+                    self.sum_tap(s, block, sums, (tap, row as usize, pixel), rows);
+                }
+            }
+        }
+    }
+
+    /// Adds one tap to the rows `rows` of a block; the first of them reads pixel `pixel` of input row `row`.
+    #[inline(always)]
+    fn sum_tap<S: Simd>(
+        &self,
+        s: S,
+        block: &Block,
+        sums: &Sums<'_>,
+        (tap, row, pixel): (usize, usize, usize),
+        rows: Range<usize>,
+    ) {
+        let params = self.task.params;
+        let inputs = (params.input.c / params.groups) as usize;
+        let taps = params.window.taps() as usize;
+        let group_panels = (params.output.c / params.groups).div_ceil(LANES as u32) as usize;
+        let weights = ((block.group * group_panels + block.panels.start) * taps + tap) * inputs;
+        let channels = block.group * inputs..(block.group + 1) * inputs;
+        let mut first = 0;
+        for segment in self.task.source.segments() {
+            // The channels that the group has in this segment.
+            let begin = channels.start.max(first);
+            let end = channels.end.min(first + segment.channels as usize);
+            if begin < end {
+                let stride = segment.rows.pixel_stride as usize;
+                let start = segment.rows.row_start(self.image, row) + pixel * stride + begin - first;
+                let mut starts = [0; MAX_ROWS];
+                for (r, place) in starts.iter_mut().enumerate().take(rows.len()) {
+                    *place = (start + r * stride) as u32;
+                }
+                let product = Product::new(
+                    self.task.source.memory(),
+                    Runs::one(end - begin),
+                    CHAIN,
+                    self.task.weights.from((weights + begin - channels.start) * LANES),
+                    block.panels.len(),
+                    taps * inputs * LANES,
+                );
+                sum_tile(s, &product, &starts[..rows.len()], [0, block.panels.len()], sums.tap, SUMS_STRIDE);
+                sums.add_tap(s, rows.clone(), block.panels.len());
+            }
+            first += segment.channels as usize;
+        }
+    }
+
+    /// Finishes the sums of a block and stores them.
+    #[inline(always)]
+    fn finish<S: Simd>(&self, s: S, block: &Block, sums: &Sums<'_>) {
+        let (params, task) = (self.task.params, self.task);
+        let group_outputs = (params.output.c / params.groups) as usize;
+        let (sink, output) = (task.sink.memory(), task.sink.rows().row_start(self.image, self.y));
+        let residual = task.epilogue.residual.and_then(|source| source.single());
+        let residual_start = residual.map_or(0, |segment| segment.rows.row_start(self.image, self.y));
+        let residual_stride = residual.map_or(0, |segment| segment.rows.pixel_stride as usize);
+        for (p, panel) in block.panels.clone().enumerate() {
+            let count = (group_outputs - panel * LANES).min(LANES);
+            let channel = block.group * group_outputs + panel * LANES;
+            let epilogue = PanelEpilogue::new(s, &task.epilogue, channel, count);
+            for (r, o) in block.outputs.clone().enumerate() {
+                let x = self.first + o * params.window.x.stride as usize;
+                let sum = sums.total.load(s, r * SUMS_STRIDE + p * LANES);
+                let residual = residual_start + x * residual_stride;
+                epilogue.store(s, sum, &sink, output + x * task.sink.pixel_stride(), residual);
             }
         }
     }
 }
 
-fn one(task: &ConvTransposeTask<'_>, image: usize, place: [usize; 2], group: usize, output: usize) -> f32 {
-    let params = task.params;
-    let (axes, sizes) = ([&params.window.y, &params.window.x], [params.input.h, params.input.w]);
-    let inputs = (params.input.c / params.groups) as usize;
-    let panels = (params.output.c / params.groups).div_ceil(LANES as u32) as usize;
-    let mut sum = 0.0;
-    for ky in 0..axes[0].kernel as usize {
-        for kx in 0..axes[1].kernel as usize {
-            let tap = [ky, kx];
-            let at = |i: usize| {
-                let reached = (place[i] + axes[i].pad_before as usize)
-                    .checked_sub(tap[i] * axes[i].dilation as usize)?;
-                let stride = axes[i].stride as usize;
-                (reached.is_multiple_of(stride) && reached / stride < sizes[i] as usize)
-                    .then_some(reached / stride)
-            };
-            let (Some(iy), Some(ix)) = (at(0), at(1)) else { continue };
-            for c in 0..inputs {
-                let panel = (group * panels + output / LANES) * (axes[0].kernel * axes[1].kernel) as usize
-                    + ky * axes[1].kernel as usize
-                    + kx;
-                let weight = task.weights.get((panel * inputs + c) * LANES + output % LANES);
-                sum += weight * element(&task.source, [image, iy, ix], group * inputs + c);
+impl Sums<'_> {
+    /// Adds a tap's sums, whose first row belongs to row `rows.start`, to the totals.
+    #[inline(always)]
+    fn add_tap<S: Simd>(&self, s: S, rows: Range<usize>, panels: usize) {
+        for (from, to) in rows.enumerate() {
+            for p in 0..panels {
+                let (from, to) = (from * SUMS_STRIDE + p * LANES, to * SUMS_STRIDE + p * LANES);
+                self.total.store(s, to, s.add(self.total.load(s, to), self.tap.load(s, from)));
             }
         }
     }
-    sum
 }
 
-fn element(source: &Source<'_, f32>, [n, y, x]: [usize; 3], channel: usize) -> f32 {
-    let mut first = 0;
-    for segment in source.segments() {
-        let channels = segment.channels as usize;
-        if channel < first + channels {
-            return source.row(segment, n, y).get(x * segment.rows.pixel_stride as usize + channel - first);
-        }
-        first += channels;
-    }
-    0.0
+/// The input element under tap `k` of output `o`, `(o + padding − k·dilation) / stride`, which may lie outside; `None` if the
+/// tap falls between two elements. For the next output of the phase it is the next element.
+#[inline(always)]
+fn shift(axis: &Axis, o: usize, k: usize) -> Option<isize> {
+    let reached = (o + axis.pad_before as usize) as isize - (k * axis.dilation as usize) as isize;
+    let stride = axis.stride as isize;
+    (reached % stride == 0).then_some(reached / stride)
 }

@@ -26,7 +26,7 @@ fn reduce<S: Simd>(s: S, x: S::F32, rest: S::F32) -> (S::F32, S::F32) {
     (n, s.mul_add(s.mul(r, r), tail, r))
 }
 
-/// `e^x` within 1 ulp; overflows to ∞ above ln(f32::MAX), is rounded to a subnormal number or 0 below −87.3.
+/// `e^x` within 1 ulp; overflows to ∞ above 88.7, is rounded to a subnormal number or 0 below −87.3.
 #[inline(always)]
 pub(in crate::device::kernel) fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
     exp_of_sum(s, x, s.splat(0.0))
