@@ -1,5 +1,5 @@
 //! *salto* (Italian: a leap): an inference runtime for convolutional networks that skip.
-#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

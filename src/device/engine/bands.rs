@@ -15,9 +15,9 @@ pub struct Work {
     pub cost: u64,
 }
 
-/// Work below this is not divided. A hand-over to a waiting thread and back takes 5 to 10 µs, in which one core does about
-/// 2¹⁷ of a convolution's multiply-adds at its best; two threads should save clearly more than that.
-const WORTH_DIVIDING: u64 = 1 << 18;
+/// Work below this is not divided. A hand-over to another thread and back costs 5 µs at best and 11 µs on a busy machine
+/// (rayon, two threads, measured), in which one core does some 2¹⁸ of a convolution's multiply-adds.
+const WORTH_DIVIDING: u64 = 1 << 19;
 
 /// Bands for each worker, so that a worker that was interrupted leaves some to the others.
 const BANDS_PER_WORKER: usize = 3;
