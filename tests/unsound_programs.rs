@@ -3,12 +3,14 @@
 
 mod programs;
 
-use programs::edit::{Record, with_buffer, with_port, with_step};
+use programs::edit::{Record, with_buffer, with_header, with_port, with_step};
 use programs::network;
 use salto::device::kernel::params::{
     BinaryParams, ConvParams, MapParams, PoolParams, RearrangeParams, ResizeParams, SoftmaxParams,
 };
-use salto::device::program::record::{BufferClass, FLAG_BACKWARD, FLAG_PARALLEL, NONE, OpCode, Place, Space};
+use salto::device::program::record::{
+    Buffer, BufferClass, FLAG_BACKWARD, FLAG_PARALLEL, NONE, OpCode, Place, Space,
+};
 use salto::device::program::{BufferFault, PortFault, Program, ProgramError, StepFault};
 use salto::device::tensor::DType;
 
@@ -174,10 +176,15 @@ fn buffers_keep_the_rules_of_the_plan() {
     assert_eq!(with_buffer(&program, 1, |buffer| buffer.offset += 4), fault(BufferFault::Alignment));
     assert_eq!(with_buffer(&program, 1, |buffer| buffer.len = u32::MAX), fault(BufferFault::Outside));
     assert_eq!(with_buffer(&program, 1, |buffer| buffer.last_step = 99), fault(BufferFault::Life));
-    let scratch = |buffer: &mut salto::device::program::record::Buffer| {
-        buffer.class = BufferClass::Scratch as u16;
+    // A scratch lives in one step, and is no longer than what each worker has.
+    let scratch = |buffer: &mut Buffer| buffer.class = BufferClass::Scratch as u16;
+    let long_lived = |buffer: &mut Buffer| {
+        scratch(buffer);
+        buffer.len = 16;
     };
-    assert_eq!(with_buffer(&program, 1, scratch), fault(BufferFault::Outside));
+    assert_eq!(with_buffer(&program, 1, long_lived), fault(BufferFault::Life));
+    let too_long = with_header(&program, |header| header.scratch_len -= 1);
+    assert!(matches!(too_long, Some(ProgramError::Buffer { fault: BufferFault::Outside, .. })));
 }
 
 #[test]
