@@ -5,7 +5,7 @@ use salto::device::kernel::params::{BinaryKind, PoolKind};
 use salto::device::tensor::Window;
 use salto::host::compile::{CompileOptions, compile};
 use salto::host::graph::{Builder, ConvLayer, Graph, Seeded, WeightRequest};
-use salto::host::{Model, Result};
+use salto::host::{Model, Result, SessionOptions};
 
 fn run(graph: &Graph, options: &CompileOptions, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
     Model::from_compiled(compile(graph, options)?)?.session()?.run(inputs)
@@ -89,5 +89,70 @@ fn binary_with_every_operand_dying_or_not() -> Result<()> {
         let sum = x + (i % 3 + 1) as f32;
         assert_eq!((outputs[0][i], outputs[1][i]), (sum, 2.0 * (x - sum)));
     }
+    Ok(())
+}
+
+/// The largest difference, in parts of the largest number.
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let largest = a.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+    a.iter().zip(b).fold(0.0f32, |most, (a, b)| most.max((a - b).abs())) / largest
+}
+
+#[test]
+fn every_way_to_compile_gives_the_same_numbers() -> Result<()> {
+    let graph = residual_net()?;
+    let input = noise(2 * 9 * 8 * 3);
+    let options = CompileOptions::default().keep(&["stem"]);
+    let expected = run(&graph, &options.clone().optimize(false).winograd(false), &[&input])?;
+    for optimize in [false, true] {
+        for winograd in [false, true] {
+            let found = run(&graph, &options.clone().optimize(optimize).winograd(winograd), &[&input])?;
+            for (expected, found) in expected.iter().zip(&found) {
+                let difference = difference(expected, found);
+                assert!(difference < 2e-6, "optimize {optimize}, winograd {winograd}: {difference}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn threads_and_layouts_change_no_bit() -> Result<()> {
+    let mut net = Builder::new("layouts", Seeded::new(5)).channels_first();
+    let x = net.input("x", &[2, 7, 6, 3])?;
+    let y = net.conv(x, ConvLayer::new(17, 3))?;
+    net.output(y);
+    let model = Model::from_graph(&net.finish()?)?;
+    assert_eq!(
+        (model.inputs()[0].model_dims(), model.outputs()[0].model_dims()),
+        (vec![2, 3, 7, 6], vec![2, 17, 7, 6])
+    );
+    let planes = noise(2 * 3 * 42);
+    let at = |n: usize, p: usize, c: usize| planes[(n * 3 + c) * 42 + p];
+    let pixels: Vec<f32> = (0..252).map(|i| at(i / 126, i % 126 / 3, i % 3)).collect();
+    let expected = model.session()?.run(&[&planes])?;
+    for threads in 1..=4 {
+        let options = SessionOptions { threads, as_stored: true, ..SessionOptions::default() };
+        let stored = model.session_with(&options)?.run(&[&pixels])?;
+        for (i, x) in expected[0].iter().enumerate() {
+            let (n, c, p) = (i / (17 * 42), i / 42 % 17, i % 42);
+            assert_eq!(x.to_bits(), stored[0][(n * 42 + p) * 17 + c].to_bits());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_callers_mistakes_are_told_with_both_numbers() -> Result<()> {
+    let graph = residual_net()?;
+    let mut session = Model::from_graph(&graph)?.session()?;
+    let message = |result: Result<Vec<Vec<f32>>>| result.expect_err("a mistake").to_string();
+    let told = message(session.run(&[&[0.0; 7]]));
+    assert_eq!(told, "input 'x' has 7 elements, the model's shape 2×9×8×3 432");
+    let told = message(session.run(&[]));
+    assert_eq!(told, "0 inputs given, the model has 1; pass one slice for each of: x");
+    let told = message(run(&graph, &CompileOptions::default().keep(&["nobody"]), &[]));
+    assert!(told.starts_with("there is no tensor 'nobody' to keep"), "{told}");
     Ok(())
 }

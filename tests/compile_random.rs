@@ -91,7 +91,7 @@ fn random_picture_node(
         0 => net.conv(x, ConvLayer::new(dims[3], 3)),
         1 => net.conv(x, ConvLayer::new(1 + draw.below(20) as u32, 1)),
         2 => {
-            let y = net.conv(x, ConvLayer::new(dims[3], 3))?;
+            let y = net.conv(x, ConvLayer::new(dims[3], 3).groups(dims[3]))?;
             net.plus(y, x)
         }
         3 => net.pool(x, PoolKind::Max, Window::new(3, 3).with_padding(1), false),

@@ -40,7 +40,7 @@ pub struct CompileOptions {
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { keep: Vec::new(), optimize: true, winograd: false }
+        Self { keep: Vec::new(), optimize: true, winograd: true }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Packs constants into the layouts that the kernels read (see `device::kernel`).
 
+use crate::device::kernel::winograd_2x2_transform;
 use crate::device::simd::LANES;
 use crate::host::graph::{Graph, ValueId};
 
@@ -88,19 +89,9 @@ fn pack_winograd(weight: &[f32], dims: &[u32], out: &mut [f32]) {
         let panel = &mut out[output / LANES * 16 * inputs * LANES..][..16 * inputs * LANES];
         for input in 0..inputs {
             let taps = core::array::from_fn(|tap| filter[tap * inputs + input]);
-            for (frequency, value) in winograd_2x2_filter(taps).into_iter().enumerate() {
+            for (frequency, value) in winograd_2x2_transform(&taps).into_iter().enumerate() {
                 panel[(frequency * inputs + input) * LANES + output % LANES] = value;
             }
         }
     }
-}
-
-/// `G·g·Gᵀ` of a 3×3 filter (Lavin & Gray 2015, F(2×2,3×3)), in f64 until the end.
-fn winograd_2x2_filter(taps: [f32; 9]) -> [f32; 16] {
-    let transform = |[a, b, c]: [f64; 3]| [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c];
-    let tap = |i: usize| f64::from(taps[i]);
-    let rows: [[f64; 4]; 3] =
-        core::array::from_fn(|y| transform([tap(3 * y), tap(3 * y + 1), tap(3 * y + 2)]));
-    let columns: [[f64; 4]; 4] = core::array::from_fn(|x| transform([rows[0][x], rows[1][x], rows[2][x]]));
-    core::array::from_fn(|frequency| columns[frequency % 4][frequency / 4] as f32)
 }
