@@ -1,7 +1,7 @@
 //! Files and standard output.
 
 use std::fs;
-use std::io::{self, ErrorKind as IoErrorKind, Write as _};
+use std::io::{self, ErrorKind as IoErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use salto::host::{Error, ErrorKind, Result};
@@ -10,9 +10,23 @@ use salto::host::{Error, ErrorKind, Result};
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let bytes = fs::read(path).map_err(|error| io_error(path, &error))?;
     if bytes.is_empty() {
-        return Err(Error::new(ErrorKind::Format, "the file is empty").in_file(path.display()));
+        return Err(empty(path));
     }
     Ok(bytes)
+}
+
+/// Reads the first `len` bytes of a file, or all that it has.
+pub(crate) fn first_bytes(path: &Path, len: usize) -> Result<Vec<u8>> {
+    let mut first = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(len as u64).read_to_end(&mut first));
+    match read.map_err(|error| io_error(path, &error))? {
+        0 => Err(empty(path)),
+        _ => Ok(first),
+    }
+}
+
+fn empty(path: &Path) -> Error {
+    Error::new(ErrorKind::Format, "the file is empty").in_file(path.display())
 }
 
 /// Writes a file as a whole or not at all: beside its place first, then renamed.

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use salto::device::program::Program;
 use salto::device::program::record::MAGIC;
-use salto::host::import::onnx::{ImportOptions, import_file};
+use salto::host::import::onnx::ImportOptions;
 use salto::host::report::Inspection;
-use salto::host::{Error, ErrorKind, Model, Result};
+use salto::host::{Error, ErrorKind, LoadOptions, Model, Result};
 
 use crate::args::{Inspect, Network};
 use crate::{answer, files};
@@ -14,18 +13,14 @@ use crate::{answer, files};
 /// Reads a network and compiles it, unless it is a program already.
 pub(crate) fn load(network: &Network) -> Result<Model> {
     let Network { path, shapes } = network;
-    let bytes = files::read(path)?;
-    if MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())]) {
-        if !shapes.is_empty() {
-            let reason = "the shapes of a program are fixed; --shape is for .onnx files";
-            return Err(Error::new(ErrorKind::Argument, reason).in_file(path.display()));
-        }
-        return Model::from_program(&bytes).map_err(|error| error.in_file(path.display()));
+    let first = files::first_bytes(path, MAGIC.len())?;
+    refuse_other_formats(path, &first)?;
+    if MAGIC.starts_with(&first) && !shapes.is_empty() {
+        let reason = "the shapes of a program are fixed; --shape is for .onnx files";
+        return Err(Error::new(ErrorKind::Argument, reason).in_file(path.display()));
     }
-    refuse_other_formats(path, &bytes)?;
-    let options = ImportOptions { shapes: shapes.clone(), ..ImportOptions::default() };
-    let graph = import_file(path, &options)?;
-    Model::from_graph(&graph).map_err(|error| error.in_file(path.display()))
+    let import = ImportOptions { shapes: shapes.clone(), ..ImportOptions::default() };
+    Model::load_with(path, &LoadOptions { import, ..LoadOptions::default() })
 }
 
 /// The first bytes of files that people pass by mistake.
@@ -49,9 +44,7 @@ fn refuse_other_formats(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// A report on a model's program.
 pub(crate) fn inspection(model: &Model) -> Result<Inspection> {
-    let program = Program::from_bytes(model.program_bytes())
-        .map_err(|error| Error::new(ErrorKind::Format, format!("no program: {error}")))?;
-    Ok(Inspection::new(&program))
+    Ok(Inspection::new(&model.program()?))
 }
 
 /// `salto inspect`

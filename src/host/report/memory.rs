@@ -253,17 +253,28 @@ impl<'p> Uses<'p> {
         let read = self.readers[number].contains(&step);
         let next = self.readers[number].iter().copied().filter(|reader| *reader > step).min();
         let later = next.map(|next| format!("'{}' (step {next})", self.name(next)));
+        let skip = match self.skip_since(number, step) {
+            Some(since) => format!("skip from step {since}, "),
+            None => String::new(),
+        };
         match (written, read, later) {
-            (true, true, _) => "read and written by this step, in place".into(),
+            (true, true, _) => format!("{skip}read and written by this step, in place"),
             (true, false, _) => "written by this step".into(),
-            (false, true, None) => "read by this step for the last time".into(),
-            (false, true, Some(later)) => format!("read by this step, and again by {later}"),
-            (false, false, Some(later)) => format!("waits for {later}"),
+            (false, true, None) => format!("{skip}read by this step for the last time"),
+            (false, true, Some(later)) => format!("{skip}read by this step, and again by {later}"),
+            (false, false, Some(later)) => format!("{skip}waits for {later}"),
             (false, false, None) if buffer.class == BufferClass::Output as u16 => {
                 "output, already written".into()
             }
             (false, false, None) => "reserved".into(),
         }
+    }
+
+    /// The step that wrote a buffer last before `step`, if others ran in between and it is still to be read.
+    fn skip_since(&self, number: usize, step: usize) -> Option<usize> {
+        let is_needed = self.readers[number].iter().any(|reader| *reader >= step);
+        let since = self.writers[number].iter().copied().filter(|writer| *writer < step).max()?;
+        (is_needed && since + 1 < step).then_some(since)
     }
 
     fn name(&self, step: usize) -> &'p str {
