@@ -11,14 +11,17 @@ use salto::host::compile::{CompileOptions, compile};
 use salto::host::graph::blocks::residual::{self, Shortcut};
 use salto::host::graph::blocks::unet::{self, Upsampling};
 use salto::host::graph::blocks::{dense, highway};
-use salto::host::graph::{Builder, ConvLayer, Graph, Op, Seeded, ValueId};
+use salto::host::graph::{Builder, ConvLayer, Graph, Op, Pad, Seeded, ValueId};
 use salto::host::optimize::{STAGES, optimize};
 use salto::host::{Model, Result};
 
 /// What a network is made of: a kind of block and a number that chooses among its variants.
 type Gene = (u8, u32);
 
-const KINDS: u8 = 16;
+/// Kinds of blocks that skip.
+const SKIPPING: u8 = 8;
+/// Kinds of blocks.
+const KINDS: u8 = 17;
 
 /// A network of one block a gene. Every constant is far from the identity, so that nothing folds away by chance.
 fn network(genes: &[Gene], head: u32) -> Result<Graph> {
@@ -26,7 +29,7 @@ fn network(genes: &[Gene], head: u32) -> Result<Graph> {
     let mut x = net.input("x", &[1 + head % 2, 8, 8, 3 + head % 4])?;
     for (index, &gene) in genes.iter().enumerate() {
         x = net.scope(&format!("{index}"), |net| {
-            if gene.0 < KINDS / 2 { skipping(net, x, gene) } else { plain(net, x, gene) }
+            if gene.0 < SKIPPING { skipping(net, x, gene) } else { plain(net, x, gene) }
         })?;
     }
     finish(&mut net, x, head)?;
@@ -44,6 +47,7 @@ fn skipping(net: &mut Builder<'_>, x: ValueId, (kind, variant): Gene) -> Result<
         3 => residual::pre_activation(net, x, more, 1 + variant % 2),
         4 => dense::block(net, x, 1 + variant % 3, 3, 2),
         5 => highway::conv_layer(net, x, 1 + 2 * (variant % 2)),
+        6 if net.shape(x).dims()[1..3].contains(&1) => net.relu(x),
         6 => unet::unet(net, x, 4, 1, Upsampling::Resize(ResizeKind::Bilinear)),
         // The gate of a squeeze-and-excitation block.
         _ => {
@@ -58,7 +62,7 @@ fn skipping(net: &mut Builder<'_>, x: ValueId, (kind, variant): Gene) -> Result<
 /// A chain of layers as exporters write them.
 fn plain(net: &mut Builder<'_>, x: ValueId, (kind, variant): Gene) -> Result<ValueId> {
     let channels = net.channels(x);
-    match kind - KINDS / 2 {
+    match kind - SKIPPING {
         0 => {
             let groups = if variant.is_multiple_of(2) { channels } else { 1 };
             let y = net.conv(x, ConvLayer::new(channels, 3).groups(groups).dilation(1).without_bias())?;
@@ -109,6 +113,13 @@ fn plain(net: &mut Builder<'_>, x: ValueId, (kind, variant): Gene) -> Result<Val
             let same = net.shape(y);
             let y = net.reshape(y, same)?;
             net.activate(y, Activation::IDENTITY)
+        }
+        // Padding of its own, unlike on all sides.
+        7 => {
+            let (before, after) = (vec![0, 1, variant % 3, 0], vec![0, 2, 1, 0]);
+            let y = net.op(Op::Pad(Pad { input: x, before, after, value: 0.0 }))?;
+            let y = net.conv(y, ConvLayer::new(channels, 3).padding(variant % 2))?;
+            net.average_pool(y, Window::new(2, 2))
         }
         // Constants that depend on constants alone.
         _ => {
@@ -202,7 +213,8 @@ fn check_each_pass(mut graph: Graph) -> Result<BTreeSet<&'static str>> {
 }
 
 /// Passes that promise the same bits.
-const SAME_BITS: [&str; 6] = [
+const SAME_BITS: [&str; 7] = [
+    "absorb_padding",
     "drop_identities",
     "simplify_moves",
     "flatten_concats",

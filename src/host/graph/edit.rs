@@ -70,7 +70,9 @@ pub struct Graph {
 #[derive(Clone, Debug)]
 pub struct Uses {
     producer: Vec<Option<NodeId>>,
-    consumers: Vec<Vec<NodeId>>,
+    /// Where each value's readers begin in `readers`; one entry more than values.
+    starts: Vec<u32>,
+    readers: Vec<NodeId>,
 }
 
 impl Uses {
@@ -81,7 +83,9 @@ impl Uses {
 
     /// The nodes that read a value, each once for every operand.
     pub fn consumers(&self, value: ValueId) -> &[NodeId] {
-        self.consumers.get(value.index()).map_or(&[], Vec::as_slice)
+        let bound = |index: usize| self.starts.get(index).map(|&start| start as usize);
+        let range = bound(value.index()).zip(bound(value.index() + 1));
+        range.and_then(|(start, end)| self.readers.get(start..end)).unwrap_or_default()
     }
 }
 
@@ -222,19 +226,27 @@ impl Graph {
 
     /// Who makes and who reads each value, as of now.
     pub fn uses(&self) -> Uses {
-        let mut uses =
-            Uses { producer: vec![None; self.values.len()], consumers: vec![Vec::new(); self.values.len()] };
+        let count = self.values.len();
+        let mut producer = vec![None; count];
+        let mut reads: Vec<(ValueId, NodeId)> = Vec::new();
         for (id, node) in self.nodes() {
-            if let Some(producer) = uses.producer.get_mut(node.output.index()) {
+            if let Some(producer) = producer.get_mut(node.output.index()) {
                 *producer = Some(id);
             }
-            for input in node.op.inputs() {
-                if let Some(consumers) = uses.consumers.get_mut(input.index()) {
-                    consumers.push(id);
-                }
-            }
+            reads.extend(
+                node.op.inputs().into_iter().filter(|input| input.index() < count).map(|input| (input, id)),
+            );
         }
-        uses
+        reads.sort_unstable();
+        let mut starts = vec![0; count + 1];
+        for (value, _) in &reads {
+            starts[value.index() + 1] += 1;
+        }
+        for index in 0..count {
+            starts[index + 1] += starts[index];
+        }
+        let readers = reads.into_iter().map(|(_, reader)| reader).collect();
+        Uses { producer, starts, readers }
     }
 
     /// The nodes in an order in which they can be computed: depth first from the outputs, so that a branch is finished before

@@ -7,6 +7,9 @@ use crate::host::graph::{Concat, Graph, Op, Uses, ValueId};
 
 use super::rewrite::{producer_op, rewrite_nodes, set_op};
 
+/// Parts of one concatenation at most. A chain that doubles at each link would else have 2ⁿ.
+const MOST_PARTS: usize = 1024;
+
 /// Replaces a part of a concatenation that is itself one along the same axis by its parts. Dense blocks then read the layers'
 /// outputs directly, as segments. A part that is an output of the network stays: it exists in memory anyway.
 ///
@@ -18,7 +21,7 @@ pub fn flatten_concats(graph: &mut Graph) -> Result<bool> {
         let parts =
             |&input: &ValueId| parts(graph, uses, input, concat.axis).unwrap_or_else(|| [input].into());
         let inputs: Vec<ValueId> = concat.inputs.iter().flat_map(parts).collect();
-        let changed = inputs.len() != concat.inputs.len();
+        let changed = inputs.len() != concat.inputs.len() && inputs.len() <= MOST_PARTS;
         if changed {
             set_op(graph, id, Op::Concat(Concat { inputs, axis: concat.axis }));
         }

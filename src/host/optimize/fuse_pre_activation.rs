@@ -12,7 +12,7 @@ use super::rewrite::{producer_op, rewrite_nodes};
 
 /// An affine function or activation that only convolutions (of one group) read moves into their loads, where its own
 /// output would be one more tensor in memory: because its operand is a concatenation, or lives on for other readers.
-/// Elsewhere it is cheaper alone, over its dying operand: a convolution loads an element once for every tap.
+/// Elsewhere it stays alone, written over its dying operand, and the convolution reads its result in place.
 ///
 /// # Errors
 /// If the graph contradicts itself.

@@ -10,6 +10,7 @@
 //! | | [`simplify_moves`] | chains of reshapes and transpositions | one, later, or none (at the network's ports) | same bits |
 //! | | [`permute_dense_columns`] | transposition, reshape, dense layer | reshape, dense layer | another order of one sum |
 //! | | [`flatten_concats`] | concatenation of concatenations | one | same bits |
+//! | | [`absorb_padding`] | zero padding, convolution | convolution | same bits |
 //! | | [`express_as_affine`] | batch normalisation; `x + c`, `x · c`, … of each channel | affine | rounding of the constants |
 //! | | [`fold_affine`] | convolution or dense layer, affine; two affines | one | rounding of the constants |
 //! | fuse | [`recognise_activations`] | `x · sigmoid(x)`, `max(x, 0)`, … | one activation | rounding of the function |
@@ -21,6 +22,7 @@
 //! "Rounding of the constants": each new constant is computed in `f64` and rounded once, so that every product of the sum
 //! changes by one part in 2²⁴ at most. No pass makes or removes an output of the network, and outputs keep their names.
 
+mod absorb_padding;
 mod drop_identities;
 mod express_as_affine;
 mod flatten_concats;
@@ -37,6 +39,7 @@ mod simplify_moves;
 #[cfg(test)]
 mod tests;
 
+pub use absorb_padding::absorb_padding;
 pub use drop_identities::drop_identities;
 pub use express_as_affine::express_as_affine;
 pub use flatten_concats::flatten_concats;
@@ -64,6 +67,7 @@ pub const STAGES: &[&[(&str, Pass)]] = &[
         ("simplify_moves", simplify_moves),
         ("permute_dense_columns", permute_dense_columns),
         ("flatten_concats", flatten_concats),
+        ("absorb_padding", absorb_padding),
         ("express_as_affine", express_as_affine),
         ("fold_affine", fold_affine),
     ],

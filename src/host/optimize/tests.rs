@@ -7,7 +7,7 @@ use crate::device::kernel::params::{BinaryKind, PoolKind};
 use crate::device::program::record::ModelLayout;
 use crate::device::tensor::{Activation, ActivationKind, Shape};
 use crate::host::graph::{
-    Affine, Binary, Builder, Constant, Conv, ConvLayer, Op, Seeded, Transpose, ValueId, zoo,
+    Affine, Binary, Builder, Constant, Conv, ConvLayer, Op, Pad, Seeded, Transpose, ValueId, zoo,
 };
 
 /// The number of nodes of each operator, in the order of their names.
@@ -263,4 +263,40 @@ fn constants_are_computed_once_and_moves_of_indices_too() {
 /// A transposition that changes nothing.
 fn reader_of(graph: &Graph, input: ValueId) -> Transpose {
     Transpose { input, perm: (0..graph.shape(input).rank()).collect() }
+}
+
+#[test]
+fn padding_with_zeros_becomes_the_convolution_s_own() {
+    let padded = |value: f32| {
+        network(|net, x| {
+            let pad = Pad { input: x, before: [0, 0, 1, 0].into(), after: [0, 1, 0, 0].into(), value };
+            let y = net.op(Op::Pad(pad))?;
+            net.conv(y, ConvLayer::new(4, 3))
+        })
+    };
+    let graph = optimized(padded(0.0));
+    let Op::Conv(Conv { window, .. }) = only_op(&graph) else { panic!() };
+    let [y, x] = [window.y, window.x].map(|axis| (axis.pad_before, axis.pad_after));
+    assert_eq!((y, x), ((1, 2), (2, 1)));
+    assert_eq!(counts(&optimized(padded(1.0))), [("Conv", 1), ("Pad", 1)]);
+}
+
+#[test]
+fn small_models_stay_small() {
+    // Each concatenation joins the one before with itself: 2²⁰ parts, if all were flattened.
+    let doubled = network(|net, x| (0..20).try_fold(x, |x, _| net.concat(&[x, x])));
+    let parts = |op: &Op| op.inputs().len();
+    assert!(optimized(doubled).nodes().all(|(_, node)| parts(&node.op) <= 1024));
+    let outer = network(|net, x| {
+        let (column, row) = (net.constant(&[300, 1], &[0.5; 300])?, net.constant(&[300], &[0.5; 300])?);
+        let product = net.times(column, row)?;
+        let part = net.reshape(product, Shape::nhwc(1, 150, 150, 4))?;
+        let pooled = net.global_pool(part, PoolKind::Max)?;
+        net.plus(x, pooled)
+    });
+    assert!(
+        optimized(outer)
+            .values()
+            .all(|(_, value)| value.constant.as_ref().is_none_or(|data| data.len() <= 300))
+    );
 }

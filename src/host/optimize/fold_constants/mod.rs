@@ -8,6 +8,10 @@ use crate::host::graph::{Constant, Graph, Op, ValueId};
 
 use super::rewrite::rewrite_nodes;
 
+/// Elements that a result may have beyond those of its operands: broadcasts and paddings that grow further stay operators, so
+/// that a small model cannot become a large program.
+const MOST_GROWTH: u64 = 4096;
+
 /// An operator whose operands are all constant becomes a constant: element-wise arithmetic by the device's own kernels (portable
 /// level, so that every host makes the same program), and all moves of elements. Others stay.
 ///
@@ -27,7 +31,10 @@ pub fn fold_constants(graph: &mut Graph) -> Result<bool> {
 
 /// What a node makes, if it can be computed here.
 fn evaluate(graph: &Graph, op: &Op, output: ValueId) -> Option<Constant> {
-    if op.inputs().into_iter().any(|input| graph.value(input).constant.is_none()) {
+    let inputs = op.inputs();
+    let elements: u64 = inputs.iter().map(|&input| u64::from(graph.shape(input).len())).sum();
+    let all_constant = inputs.iter().all(|&input| graph.value(input).constant.is_some());
+    if !all_constant || u64::from(graph.shape(output).len()) > elements + MOST_GROWTH {
         return None;
     }
     let constant = match op {
