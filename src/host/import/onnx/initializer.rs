@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use half::{bf16, f16};
 use rten_onnx::onnx::{DataLocation, DataType, TensorProto};
@@ -114,7 +115,8 @@ pub(super) fn decode(proto: &TensorProto, external: &ExternalData) -> Result<Ten
     let data = if proto.data_location == Some(DataLocation::EXTERNAL) {
         from_bytes(dtype, &external.load(proto, u64::from(len) * width)?)
     } else if let Some(raw) = proto.raw_data.as_ref() {
-        let raw = raw.borrow();
+        // The bytes are not needed twice: large models are not held in memory twice either.
+        let raw = raw.take();
         if u64::try_from(raw.len()) != Ok(u64::from(len) * width) {
             return Err(invalid(format!("{} bytes of data for {dims:?} of type {dtype}", raw.len())));
         }
@@ -139,22 +141,22 @@ fn width(dtype: DataType) -> Option<u64> {
 /// The elements from packed little-endian bytes.
 fn from_bytes(dtype: DataType, bytes: &[u8]) -> Constant {
     match dtype {
-        DataType::FLOAT => Constant::f32(each(bytes, f32::from_le_bytes)),
-        DataType::DOUBLE => Constant::f32(each(bytes, |b| narrow(f64::from_le_bytes(b)))),
-        DataType::FLOAT16 => Constant::f32(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
-        DataType::BFLOAT16 => Constant::f32(each(bytes, |b| bf16::from_le_bytes(b).to_f32())),
-        DataType::INT8 => Constant::i64(each(bytes, |b| i64::from(i8::from_le_bytes(b)))),
-        DataType::INT16 => Constant::i64(each(bytes, |b| i64::from(i16::from_le_bytes(b)))),
-        DataType::UINT16 => Constant::i64(each(bytes, |b| i64::from(u16::from_le_bytes(b)))),
-        DataType::INT32 => Constant::i64(each(bytes, |b| i64::from(i32::from_le_bytes(b)))),
-        DataType::UINT32 => Constant::i64(each(bytes, |b| i64::from(u32::from_le_bytes(b)))),
-        DataType::INT64 => Constant::i64(each(bytes, i64::from_le_bytes)),
+        DataType::FLOAT => Constant::F32(each(bytes, f32::from_le_bytes)),
+        DataType::DOUBLE => Constant::F32(each(bytes, |b| narrow(f64::from_le_bytes(b)))),
+        DataType::FLOAT16 => Constant::F32(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
+        DataType::BFLOAT16 => Constant::F32(each(bytes, |b| bf16::from_le_bytes(b).to_f32())),
+        DataType::INT8 => Constant::I64(each(bytes, |b| i64::from(i8::from_le_bytes(b)))),
+        DataType::INT16 => Constant::I64(each(bytes, |b| i64::from(i16::from_le_bytes(b)))),
+        DataType::UINT16 => Constant::I64(each(bytes, |b| i64::from(u16::from_le_bytes(b)))),
+        DataType::INT32 => Constant::I64(each(bytes, |b| i64::from(i32::from_le_bytes(b)))),
+        DataType::UINT32 => Constant::I64(each(bytes, |b| i64::from(u32::from_le_bytes(b)))),
+        DataType::INT64 => Constant::I64(each(bytes, i64::from_le_bytes)),
         // UINT8 and BOOL; all other types have no width and do not come here.
-        _ => Constant::i64(each(bytes, |b: [u8; 1]| i64::from(u8::from_le_bytes(b)))),
+        _ => Constant::I64(each(bytes, |b: [u8; 1]| i64::from(u8::from_le_bytes(b)))),
     }
 }
 
-fn each<const N: usize, T>(bytes: &[u8], decode: impl Fn([u8; N]) -> T) -> Vec<T> {
+fn each<const N: usize, T>(bytes: &[u8], decode: impl Fn([u8; N]) -> T) -> Arc<[T]> {
     bytes.as_chunks().0.iter().map(|chunk| decode(*chunk)).collect()
 }
 

@@ -1,6 +1,6 @@
 //! What every name of the model stands for, and the graph that grows while node after node is imported.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rten_onnx::onnx::{TensorProto, ValueInfoProto};
 
@@ -124,12 +124,14 @@ impl<'m> Scope<'m> {
         if outputs.is_empty() {
             return Err(invalid("the model has no output"));
         }
+        let mut ports: HashSet<ValueId> = self.graph.inputs.iter().map(|port| port.value).collect();
         for output in outputs {
             let name = output.name.as_deref().unwrap_or("");
             let Some(Some(operand)) = self.operands.get(name).cloned() else {
                 return Err(invalid(format!("nothing makes the output '{name}'")));
             };
-            let value = self.output_value(name, &operand)?;
+            let value = self.output_value(name, &operand, &ports)?;
+            ports.insert(value);
             let shape = self.graph.shape(value);
             self.graph.add_output(value, port_layout(shape));
         }
@@ -137,9 +139,9 @@ impl<'m> Scope<'m> {
     }
 
     /// A value that bears the output's name; another name's value gets a node that copies it.
-    fn output_value(&mut self, name: &str, operand: &Operand) -> Result<ValueId> {
+    fn output_value(&mut self, name: &str, operand: &Operand, ports: &HashSet<ValueId>) -> Result<ValueId> {
         let input = match operand {
-            Operand::Value(value) if self.graph.value(*value).name == name && !self.is_port(*value) => {
+            Operand::Value(value) if self.graph.value(*value).name == name && !ports.contains(value) => {
                 return Ok(*value);
             }
             Operand::Value(value) => *value,
@@ -153,10 +155,6 @@ impl<'m> Scope<'m> {
             }
         };
         self.graph.add_node(name, Op::Unary(Unary { input, activation: Activation::IDENTITY }))
-    }
-
-    fn is_port(&self, value: ValueId) -> bool {
-        self.graph.is_output(value) || self.graph.inputs.iter().any(|port| port.value == value)
     }
 
     pub(super) fn decode(&mut self, proto: &TensorProto) -> Result<Tensor> {

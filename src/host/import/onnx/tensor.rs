@@ -159,24 +159,17 @@ impl Tensor {
 
     /// Output element `o` is `input[base + Σ o[axis]·steps[axis]]`.
     fn walked(&self, dims: Vec<u32>, base: i64, steps: &[i64]) -> Result<Self> {
+        if dims.len() > MAX_RANK || dims.len() != steps.len() {
+            return Err(invalid(format!("{} dimensions of a tensor of {}", dims.len(), self.dims.len())));
+        }
         let len =
             element_count(&dims).ok_or_else(|| invalid(format!("{dims:?} has 2³² elements or more")))?;
-        let mut place = vec![0u32; dims.len()];
-        let mut at = base;
-        let places = (0..len).map(|_| {
-            let now = usize::try_from(at).unwrap_or(usize::MAX);
-            for axis in (0..dims.len()).rev() {
-                place[axis] += 1;
-                at += steps[axis];
-                if place[axis] < dims[axis] {
-                    break;
-                }
-                at -= steps[axis] * i64::from(place[axis]);
-                place[axis] = 0;
-            }
-            now
-        });
-        let data = self.picked(places)?;
+        let walk = Walk { dims: &dims, base, steps };
+        let data = match &self.data {
+            Constant::F32(data) => walk.collect(data, index(len)).map(Constant::f32),
+            Constant::I64(data) => walk.collect(data, index(len)).map(Constant::i64),
+        };
+        let data = data.ok_or_else(|| invalid(format!("an index lies outside {:?}", self.dims)))?;
         Self::new(dims, data)
     }
 
@@ -190,6 +183,56 @@ impl Tensor {
             Constant::I64(data) => pick(data, places).map(Constant::i64),
         };
         picked.ok_or_else(|| invalid(format!("an index lies outside {:?}", self.dims)))
+    }
+}
+
+/// A walk over a tensor's elements: a row of the last axis at a time, the other axes counted as an odometer counts.
+struct Walk<'a> {
+    /// How often each axis steps.
+    dims: &'a [u32],
+    /// The first element's place.
+    base: i64,
+    /// Elements from one index of an axis to the next; may be 0 or negative.
+    steps: &'a [i64],
+}
+
+impl Walk<'_> {
+    /// All `len` elements of the walk; `None` if it leaves the data.
+    fn collect<T: Copy>(&self, data: &[T], len: usize) -> Option<Vec<T>> {
+        let (row, outer) =
+            self.dims.split_last().map_or((1, [].as_slice()), |(row, outer)| (index(*row), outer));
+        let step = self.steps.last().copied().unwrap_or(1);
+        let mut elements = Vec::with_capacity(len);
+        let mut counts = vec![0u32; outer.len()];
+        let mut at = self.base;
+        while elements.len() < len {
+            let first = usize::try_from(at).ok()?;
+            match usize::try_from(step) {
+                Ok(0) => elements.extend(std::iter::repeat_n(*data.get(first)?, row)),
+                Ok(1) => elements.extend_from_slice(data.get(first..first.checked_add(row)?)?),
+                Ok(step) => {
+                    let before = elements.len();
+                    elements.extend(data.get(first..)?.iter().step_by(step).take(row));
+                    (elements.len() - before == row).then_some(())?;
+                }
+                Err(_) => {
+                    let back = usize::try_from(step.unsigned_abs()).ok()?;
+                    for k in 0..row {
+                        elements.push(*data.get(first.checked_sub(k.checked_mul(back)?)?)?);
+                    }
+                }
+            }
+            for (axis, count) in counts.iter_mut().enumerate().rev() {
+                *count += 1;
+                at += self.steps[axis];
+                if *count < outer[axis] {
+                    break;
+                }
+                at -= self.steps[axis] * i64::from(*count);
+                *count = 0;
+            }
+        }
+        Some(elements)
     }
 }
 
@@ -213,4 +256,63 @@ fn interleaved<T: Copy>(slices: &[&[T]], outer: usize) -> Vec<T> {
     (0..outer)
         .flat_map(|k| slices.iter().flat_map(move |slice| slice[piece(slice, k)].iter().copied()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counting(dims: &[u32]) -> Tensor {
+        let len = i64::from(element_count(dims).unwrap());
+        Tensor::new(dims, Constant::i64((0..len).collect::<Vec<_>>())).unwrap()
+    }
+
+    fn integers(tensor: &Tensor) -> (&[u32], &[i64]) {
+        (tensor.dims(), tensor.data().as_i64().unwrap())
+    }
+
+    #[test]
+    fn transpositions_move_elements() {
+        let turned = counting(&[2, 3]).transposed(&[1, 0]).unwrap();
+        assert_eq!(integers(&turned), (&[3, 2][..], &[0, 3, 1, 4, 2, 5][..]));
+        let there = counting(&[2, 3, 4, 5]).transposed(&[0, 2, 3, 1]).unwrap();
+        assert_eq!(there.transposed(&[0, 3, 1, 2]).unwrap(), counting(&[2, 3, 4, 5]));
+        assert!(counting(&[2, 3]).transposed(&[0]).is_err());
+        assert_eq!(counting(&[]).transposed(&[]).unwrap(), counting(&[]));
+    }
+
+    #[test]
+    fn slices_walk_in_both_directions() {
+        let part = counting(&[3, 4]).sliced(&[2, 3], &[2, 2], &[-2, -1]).unwrap();
+        assert_eq!(integers(&part), (&[2, 2][..], &[11, 10, 3, 2][..]));
+        let empty = counting(&[3, 4]).sliced(&[0, 0], &[0, 4], &[1, 1]).unwrap();
+        assert_eq!(integers(&empty), (&[0, 4][..], &[][..]));
+        assert!(counting(&[3]).sliced(&[1], &[3], &[1]).is_err());
+        assert!(counting(&[3]).sliced(&[1], &[3], &[-1]).is_err());
+        assert!(counting(&[4]).sliced(&[0], &[3], &[2]).is_err());
+    }
+
+    #[test]
+    fn expansion_repeats_axes_of_one() {
+        let column = counting(&[2, 1]).expanded(&[2, 2, 3]).unwrap();
+        assert_eq!(integers(&column).1, [0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1]);
+        assert!(counting(&[2]).expanded(&[3]).is_err());
+    }
+
+    #[test]
+    fn parts_are_joined_and_chosen() {
+        let joint = Tensor::concatenated(&[counting(&[2, 1]), counting(&[2, 2])], 1).unwrap();
+        assert_eq!(integers(&joint), (&[2, 3][..], &[0, 0, 1, 1, 2, 3][..]));
+        assert!(Tensor::concatenated(&[counting(&[2, 1]), counting(&[3, 1])], 1).is_err());
+        let indices = Tensor::vector(vec![-1, 0]).unwrap();
+        assert_eq!(integers(&joint.gathered(&indices, 1).unwrap()), (&[2, 2][..], &[1, 0, 3, 1][..]));
+        assert!(joint.gathered(&Tensor::vector(vec![3]).unwrap(), 1).is_err());
+    }
+
+    #[test]
+    fn tensors_have_as_many_elements_as_they_say() {
+        assert!(Tensor::new([2], Constant::i64([1])).is_err());
+        assert!(Tensor::new([1 << 16, 1 << 16], Constant::i64([])).is_err());
+        assert!(Tensor::new([1; 7], Constant::i64([1])).is_err());
+    }
 }

@@ -2,6 +2,7 @@
 
 use rten_onnx::onnx::DataType;
 
+use crate::device::tensor::MAX_RANK;
 use crate::host::Result;
 use crate::host::graph::Constant;
 
@@ -94,6 +95,9 @@ fn unsqueeze(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let x = cx.operand(0)?;
     let axes = cx.integers_since(13, 1, "axes")?.ok_or_else(|| invalid("the axes are missing"))?;
     let mut dims = cx.dims(&x);
+    if dims.len() + axes.len() > MAX_RANK {
+        return Err(unsupported(format!("{} dimensions; at most {MAX_RANK}", dims.len() + axes.len())));
+    }
     let mut axes = axes_of(&axes, dims.len() + axes.len())?;
     axes.sort_unstable();
     for axis in axes {

@@ -87,3 +87,21 @@ proptest! {
         survives(&bytes);
     }
 }
+
+#[test]
+fn long_lists_of_axes_are_refused_in_time() {
+    let axes: Vec<i64> = (0..60_000).collect();
+    let unsqueeze = Sketch::new(13, &[1]).integers("axes", &axes).node("Unsqueeze", "x axes", "y");
+    assert!(unsqueeze.refusal().contains("at most 6"));
+    let mut dims = vec![1; 60_000];
+    dims[0] = 1 << 20;
+    let filled = Sketch::new(13, &[1]).integers("dims", &dims).node("ConstantOfShape", "dims", "c");
+    assert!(filled.node("Add", "x c", "y").refusal().contains("60000 dimensions"));
+}
+
+#[test]
+fn constants_cannot_outgrow_the_file() {
+    let sketch =
+        Sketch::new(13, &[1]).integers("dims", &[1 << 13, 1 << 13]).node("ConstantOfShape", "dims", "c");
+    assert!(sketch.node("Add", "x c", "y").refusal().contains("outgrow the file"));
+}
