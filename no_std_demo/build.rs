@@ -1,0 +1,48 @@
+//! Compiles the repository's digits network to a program, and turns its golden values into arrays.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
+
+use salto::host::Model;
+
+const DIGITS: &str = "../examples/digits";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = env::var("OUT_DIR")?;
+    let out = Path::new(&out);
+
+    let model = Model::load(format!("{DIGITS}/digits.onnx"))?;
+    fs::write(out.join("digits.salto"), model.program_bytes())?;
+
+    let mut golden = format!("const ARENA_LEN: usize = {};\n", model.arena_len());
+    for (name, row) in [("input", 64), ("output", 10)] {
+        let values = floats(&fs::read(format!("{DIGITS}/golden_{name}.npy"))?)
+            .ok_or("not the float32 .npy file it should be")?;
+        let rows: Vec<&[f32]> = values.chunks(row).collect();
+        writeln!(
+            golden,
+            "static GOLDEN_{}: [[f32; {row}]; {}] = {rows:?};",
+            name.to_uppercase(),
+            rows.len()
+        )?;
+    }
+    fs::write(out.join("golden.rs"), golden)?;
+
+    println!("cargo::rustc-link-search={}", env::var("CARGO_MANIFEST_DIR")?);
+    println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    println!("cargo::rerun-if-changed={DIGITS}");
+    println!("cargo::rerun-if-changed=memory.x");
+    Ok(())
+}
+
+/// The elements of a `.npy` file of version 1 that holds `float32` in C order.
+fn floats(file: &[u8]) -> Option<Vec<f32>> {
+    let header_len = u16::from_le_bytes(*file.get(8..)?.first_chunk()?) as usize;
+    let (header, data) = file.get(10..)?.split_at_checked(header_len)?;
+    let is_f32 =
+        str::from_utf8(header).is_ok_and(|header| header.contains("'<f4'") && header.contains("False"));
+    let (elements, rest) = data.as_chunks();
+    (is_f32 && rest.is_empty()).then(|| elements.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+}
