@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use salto::device::kernel::params::{PoolKind, ResizeKind};
-use salto::device::program::record::OpCode;
 use salto::device::program::Program;
+use salto::device::program::record::OpCode;
 use salto::device::tensor::Window;
 use salto::host::compile::{CompileOptions, compile};
 use salto::host::graph::blocks::residual::Shortcut;

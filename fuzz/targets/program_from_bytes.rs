@@ -34,7 +34,8 @@ fn run_guarded(program: &Program<'_>) {
     let len = program.arena_len(1);
     let mut memory = AlignedBytes::zeroed(GUARD + len + GUARD);
     memory.fill(FILL);
-    let mut engine = Engine::new(program, &mut memory[GUARD..GUARD + len]).expect("the arena is aligned and long enough");
+    let mut engine =
+        Engine::new(program, &mut memory[GUARD..GUARD + len]).expect("the arena is aligned and long enough");
     for i in 0..program.inputs().len() {
         engine.input_mut(i).expect("the program has this input").fill(0.5);
     }
