@@ -6,6 +6,8 @@ use std::path::Path;
 use std::{env, fs};
 
 use salto::host::Model;
+use salto::host::compile::{CompileOptions, compile};
+use salto::host::import::onnx::{ImportOptions, import_file};
 
 const DIGITS: &str = "../examples/digits";
 
@@ -13,7 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var("OUT_DIR")?;
     let out = Path::new(&out);
 
-    let model = Model::load(format!("{DIGITS}/digits.onnx"))?;
+    let graph = import_file(format!("{DIGITS}/digits.onnx"), &ImportOptions::default())?;
+    // Winograd's weights would take 16/9 of the flash, and its scratch more RAM than the tensors.
+    let model = Model::from_compiled(compile(&graph, &CompileOptions::default().winograd(false))?)?;
     fs::write(out.join("digits.salto"), model.program_bytes())?;
 
     let mut golden = format!("const ARENA_LEN: usize = {};\n", model.arena_len());
