@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use npyz::WriterBuilder as _;
+
 const DIGITS: &str = "examples/digits/digits.onnx";
 const LABELS: &str = "examples/digits/labels.txt";
 const THREE: &str = "examples/digits/pictures/three.png";
@@ -182,9 +184,27 @@ fn bad_networks_are_refused_in_one_line() {
 #[test]
 fn an_unknown_operator_is_named() {
     let folder = folder("operator");
-    let model = file(&folder, "odd.onnx", &onnx_with_operator("Frobnicate"));
+    let model = file(&folder, "odd.onnx", &onnx_with_operator("Frobnicate", &[1, 4]));
     let (line, status) = complaint(&["inspect", &model]);
     assert!(status == 1 && line.contains("Frobnicate"), "{line}");
+}
+
+#[test]
+fn free_dimensions_bind_from_a_flag_or_from_the_input() {
+    let folder = folder("free");
+    let model = file(&folder, "free.onnx", &onnx_with_operator("Relu", &[1, 0, 5]));
+    let (line, status) = complaint(&["inspect", &model]);
+    assert!(status == 1 && line.contains("--shape x="), "{line}");
+    let report = json(&["inspect", &model, "--shape", "x=1,3,5"]);
+    assert_eq!(report["outputs"][0]["shape"], serde_json::json!([1, 3, 5]));
+    let (input, output) = (path(&folder, "in.npy"), path(&folder, "out.npy"));
+    let data: Vec<f32> = (0..40).map(|i| i as f32 - 20.0).collect();
+    let file = fs::File::create(&input).expect("a file");
+    let options = npyz::WriteOptions::new().default_dtype().shape(&[2, 4, 5]).writer(file);
+    let mut writer = options.begin_nd().expect("a header");
+    writer.extend(data.iter().copied()).and_then(|()| writer.finish()).expect("an array");
+    answer(&["run", &model, "--input", &input, "--output", &output]);
+    assert_eq!(npy(&output), (vec![2, 4, 5], data.iter().map(|x| x.max(0.0)).collect()));
 }
 
 #[test]
@@ -256,10 +276,10 @@ fn a_reader_who_goes_away_is_no_error() {
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A model of one node, `y = operator(x)` with `x` of shape `[1, 4]`, field by field in protobuf's encoding.
-fn onnx_with_operator(operator: &str) -> Vec<u8> {
-    let dim = |size: u8| field(1, &[0x08, size]);
-    let shape = field(2, &[dim(1), dim(4)].concat());
+/// A model of one node, `y = operator(x)`, field by field in protobuf's encoding; a dimension of 0 is left free.
+fn onnx_with_operator(operator: &str, dims: &[u8]) -> Vec<u8> {
+    let dim = |size: &u8| field(1, &if *size == 0 { field(2, b"free") } else { vec![0x08, *size] });
+    let shape = field(2, &dims.iter().flat_map(dim).collect::<Vec<u8>>());
     let tensor = field(1, &[vec![0x08, 1], shape].concat());
     let value = |name: &str| [field(1, name.as_bytes()), field(2, &tensor)].concat();
     let node = [field(1, b"x"), field(2, b"y"), field(3, b"odd"), field(4, operator.as_bytes())].concat();

@@ -46,6 +46,23 @@ impl Error {
         Self(Box::new(Parts { kind, file: None, node: None, reason: reason.into(), remedy: None }))
     }
 
+    /// A file that cannot be read or written.
+    #[cfg(feature = "std")]
+    pub fn io(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as Io;
+        let remedy = match error.kind() {
+            Io::NotFound => "check the path",
+            Io::PermissionDenied | Io::ReadOnlyFilesystem => "check the permissions",
+            Io::IsADirectory | Io::NotADirectory => "name a file in a folder that exists",
+            Io::StorageFull => "make room on the disk",
+            _ => "check the path and the disk",
+        };
+        let reason = alloc::format!("{error}");
+        // The operating system's number behind the words says nothing that they do not.
+        let reason = reason.split(" (os error").next().unwrap_or(&reason).to_lowercase();
+        Self::new(ErrorKind::Io, reason).remedy(remedy)
+    }
+
     /// The same error, at a node; an inner place is kept.
     #[must_use]
     pub fn at_node(mut self, name: &str, operator: &str) -> Self {

@@ -107,7 +107,7 @@ impl Model {
         let path = path.as_ref();
         let in_file = |error: Error| error.in_file(path.display());
         if begins_with_magic(path).map_err(in_file)? {
-            let bytes = std::fs::read(path).map_err(unreadable).map_err(in_file)?;
+            let bytes = std::fs::read(path).map_err(|error| Error::io(&error)).map_err(in_file)?;
             return Self::from_program(&bytes).map_err(in_file);
         }
         let graph = import_file(path, &options.import)?;
@@ -333,17 +333,12 @@ impl Session {
 fn begins_with_magic(path: &Path) -> Result<bool> {
     use std::io::Read;
     let mut first = [0; MAGIC.len()];
-    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut file = std::fs::File::open(path).map_err(|error| Error::io(&error))?;
     match file.read_exact(&mut first) {
         Ok(()) => Ok(first == MAGIC),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(unreadable(error)),
+        Err(error) => Err(Error::io(&error)),
     }
-}
-
-#[cfg(feature = "std")]
-fn unreadable(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Io, error.to_string())
 }
 
 /// The extent of a port whose channels are planes for the caller and interleaved in the arena; `None` if both are the same.

@@ -1,7 +1,7 @@
 //! Files and standard output.
 
 use std::fs;
-use std::io::{self, ErrorKind as IoErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind as IoErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use salto::host::{Error, ErrorKind, Result};
@@ -10,23 +10,9 @@ use salto::host::{Error, ErrorKind, Result};
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let bytes = fs::read(path).map_err(|error| io_error(path, &error))?;
     if bytes.is_empty() {
-        return Err(empty(path));
+        return Err(Error::new(ErrorKind::Format, "the file is empty").in_file(path.display()));
     }
     Ok(bytes)
-}
-
-/// Reads the first `len` bytes of a file, or all that it has.
-pub(crate) fn first_bytes(path: &Path, len: usize) -> Result<Vec<u8>> {
-    let mut first = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(len as u64).read_to_end(&mut first));
-    match read.map_err(|error| io_error(path, &error))? {
-        0 => Err(empty(path)),
-        _ => Ok(first),
-    }
-}
-
-fn empty(path: &Path) -> Error {
-    Error::new(ErrorKind::Format, "the file is empty").in_file(path.display())
 }
 
 /// Writes a file as a whole or not at all: beside its place first, then renamed.
@@ -63,18 +49,9 @@ pub(crate) fn json(report: &impl serde::Serialize) -> Result<String> {
     text.map(|text| text + "\n").map_err(|error| Error::new(ErrorKind::Invalid, format!("no JSON: {error}")))
 }
 
-/// An error of the operating system, with what to do about it.
+/// A file that cannot be read or written.
 pub(crate) fn io_error(path: &Path, error: &io::Error) -> Error {
-    let remedy = match error.kind() {
-        IoErrorKind::NotFound => "check the path",
-        IoErrorKind::PermissionDenied => "check the permissions",
-        IoErrorKind::IsADirectory => "name a file, not a folder",
-        _ => "check the disk",
-    };
-    let reason = error.to_string();
-    // The operating system's number says nothing that the words do not.
-    let reason = reason.split(" (os error").next().unwrap_or(&reason).to_lowercase();
-    Error::new(ErrorKind::Io, reason).in_file(path.display()).remedy(remedy)
+    Error::io(error).in_file(path.display())
 }
 
 fn beside(path: &Path) -> Option<PathBuf> {

@@ -9,9 +9,14 @@ use crate::args::Picture;
 use crate::array::{Array, dims};
 use crate::picture::{self, Size};
 
+/// The names of ports.
+pub(crate) fn names_of(ports: &[Port]) -> Vec<&str> {
+    ports.iter().map(|port| port.name.as_str()).collect()
+}
+
 /// Files for each port, in the order of the ports. `NAME=FILE` names the port; files without a name belong to the only port,
 /// or one each to all ports in order.
-pub(crate) fn assign(what: &str, arguments: &[String], ports: &[Port]) -> Result<Vec<Vec<PathBuf>>> {
+pub(crate) fn assign(what: &str, arguments: &[String], ports: &[&str]) -> Result<Vec<Vec<PathBuf>>> {
     let mut files = vec![Vec::new(); ports.len()];
     let mut unnamed = Vec::new();
     for argument in arguments {
@@ -21,8 +26,7 @@ pub(crate) fn assign(what: &str, arguments: &[String], ports: &[Port]) -> Result
         }
     }
     if ports.len() != 1 && !unnamed.is_empty() && unnamed.len() != ports.len() {
-        let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
-        let reason = format!("the model has {} {what}s: {}", ports.len(), names.join(", "));
+        let reason = format!("the model has {} {what}s: {}", ports.len(), ports.join(", "));
         return Err(Error::new(ErrorKind::Argument, reason).remedy(format!("name each: --{what} NAME=FILE")));
     }
     for (i, file) in unnamed.into_iter().enumerate() {
@@ -32,10 +36,10 @@ pub(crate) fn assign(what: &str, arguments: &[String], ports: &[Port]) -> Result
 }
 
 /// The port and file of `NAME=FILE`; `None` if no port has that name, for file names may hold `=` too.
-fn named<'a>(argument: &'a str, ports: &[Port]) -> Option<(usize, &'a str)> {
+fn named<'a>(argument: &'a str, ports: &[&str]) -> Option<(usize, &'a str)> {
     // The longest name first: names may hold `=` as well.
     argument.rmatch_indices('=').find_map(|(at, _)| {
-        let port = ports.iter().position(|port| port.name == argument[..at])?;
+        let port = ports.iter().position(|port| *port == &argument[..at])?;
         Some((port, &argument[at + 1..]))
     })
 }

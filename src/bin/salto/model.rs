@@ -2,44 +2,64 @@
 
 use std::path::Path;
 
-use salto::device::program::record::MAGIC;
-use salto::host::import::onnx::ImportOptions;
+use salto::host::import::onnx::{ImportOptions, declared_inputs};
 use salto::host::report::Inspection;
-use salto::host::{Error, ErrorKind, LoadOptions, Model, Result};
+use salto::host::{LoadOptions, Model, Result};
 
 use crate::args::{Inspect, Network};
-use crate::{answer, files};
+use crate::array::Array;
+use crate::{answer, files, inputs};
 
-/// Reads a network and compiles it, unless it is a program already.
+/// Reads a network and compiles it, unless it is a program already: then the shapes do nothing.
 pub(crate) fn load(network: &Network) -> Result<Model> {
-    let Network { path, shapes } = network;
-    let first = files::first_bytes(path, MAGIC.len())?;
-    refuse_other_formats(path, &first)?;
-    if MAGIC.starts_with(&first) && !shapes.is_empty() {
-        let reason = "the shapes of a program are fixed; --shape is for .onnx files";
-        return Err(Error::new(ErrorKind::Argument, reason).in_file(path.display()));
-    }
-    let import = ImportOptions { shapes: shapes.clone(), ..ImportOptions::default() };
-    Model::load_with(path, &LoadOptions { import, ..LoadOptions::default() })
+    load_with(network, Vec::new())
 }
 
-/// The first bytes of files that people pass by mistake.
-const OTHER_FORMATS: [(&[u8], &str); 6] = [
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"BM", "a picture"),
-    (b"\x93NUMPY", "an array"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"{", "a text"),
-];
+/// Reads a network whose free dimensions the caller binds, as far as `--shape` does not.
+fn load_with(network: &Network, mut shapes: Shapes) -> Result<Model> {
+    shapes.retain(|(name, _)| network.shapes.iter().all(|(given, _)| given != name));
+    shapes.extend(network.shapes.iter().cloned());
+    let import = ImportOptions { shapes, ..ImportOptions::default() };
+    Model::load_with(&network.path, &LoadOptions { import, ..LoadOptions::default() })
+}
 
-fn refuse_other_formats(path: &Path, bytes: &[u8]) -> Result<()> {
-    match OTHER_FORMATS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        Some((_, what)) => Err(Error::new(ErrorKind::Format, format!("that is {what}, not a network"))
-            .in_file(path.display())
-            .remedy("networks are .onnx or .salto files")),
-        None => Ok(()),
+type Shapes = Vec<(String, Vec<u32>)>;
+
+/// Reads a network to run it on files: what neither the model nor `--shape` fixes is as in the arrays; the batch is 1.
+pub(crate) fn load_for(network: &Network, arguments: &[String]) -> Result<Model> {
+    let is_onnx = network.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
+    let has_arrays = arguments.iter().any(|argument| is_array(Path::new(argument)));
+    let shapes = if is_onnx && has_arrays { shapes_of_arrays(network, arguments)? } else { Vec::new() };
+    load_with(network, shapes)
+}
+
+/// The shapes of those inputs that have free dimensions besides the batch and an array to bind them.
+fn shapes_of_arrays(network: &Network, arguments: &[String]) -> Result<Shapes> {
+    let Network { path, .. } = network;
+    let declared = declared_inputs(&files::read(path)?).map_err(|error| error.in_file(path.display()))?;
+    let names: Vec<&str> = declared.iter().map(|input| input.name.as_str()).collect();
+    let files = inputs::assign("input", arguments, &names)?;
+    let mut shapes = Vec::new();
+    for (input, files) in declared.iter().zip(&files) {
+        let has_free = input.dims.iter().skip(1).any(Option::is_none);
+        let Some(file) = files.first().filter(|file| has_free && is_array(file)) else { continue };
+        let array = Array::read_npy(file)?;
+        let outer = input.dims.len().saturating_sub(array.shape.len());
+        let bound = input.dims.iter().enumerate().map(|(axis, dim)| match (axis, dim) {
+            (_, Some(dim)) => *dim,
+            (0, None) => 1,
+            _ => axis
+                .checked_sub(outer)
+                .and_then(|axis| array.shape.get(axis))
+                .map_or(1, |dim| u32::try_from(*dim).unwrap_or(u32::MAX)),
+        });
+        shapes.push((input.name.clone(), bound.collect()));
     }
+    Ok(shapes)
+}
+
+fn is_array(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
 /// A report on a model's program.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::args::Run;
 use crate::array::{Array, dims};
 use crate::classes::{self, Class, Labels};
-use crate::inputs::{Runs, assign};
+use crate::inputs::{Runs, assign, names_of};
 use crate::progress::Progress;
 use crate::{answer, model};
 
@@ -51,9 +51,9 @@ struct Picture {
 
 /// Runs a network on files.
 pub(crate) fn run(arguments: &Run) -> Result<String> {
-    let model = model::load(&arguments.network)?;
-    let files = assign("input", &arguments.inputs, model.inputs())?;
-    let destinations = assign("output", &arguments.outputs, model.outputs())?;
+    let model = model::load_for(&arguments.network, &arguments.inputs)?;
+    let files = assign("input", &arguments.inputs, &names_of(model.inputs()))?;
+    let destinations = assign("output", &arguments.outputs, &names_of(model.outputs()))?;
     let labels = read_labels(arguments, &model)?;
     let runs = Runs::read(model.inputs(), &files, &arguments.picture)?;
     let mut session = model

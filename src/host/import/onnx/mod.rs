@@ -26,12 +26,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::host::graph::Graph;
-use crate::host::{Error, ErrorKind, Result};
+use crate::host::{Error, Result};
 
 use initializer::ExternalData;
 use model::{Model, Node};
 use scope::Scope;
 
+pub use ports::DeclaredInput;
 pub use tensor::Tensor;
 
 /// What the caller fixes before import.
@@ -77,7 +78,7 @@ pub fn import(bytes: &[u8], options: &ImportOptions) -> Result<Graph> {
 /// As [`import`], and if a file cannot be read or lies outside the model's folder.
 pub fn import_file(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Graph> {
     let path = path.as_ref();
-    let bytes = std::fs::read(path).map_err(|error| Error::new(ErrorKind::Io, error.to_string()));
+    let bytes = std::fs::read(path).map_err(|error| Error::io(&error));
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -86,6 +87,14 @@ pub fn import_file(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Gr
     let mut graph = graph.map_err(|error| error.in_file(path.display()))?;
     graph.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(graph)
+}
+
+/// The inputs of a model as it declares them, so that a caller can see which dimensions are free before importing it.
+///
+/// # Errors
+/// If the bytes are no ONNX model, or an input is no tensor of floats.
+pub fn declared_inputs(bytes: &[u8]) -> Result<Vec<DeclaredInput>> {
+    ports::declared(&Model::decode(bytes)?.graph)
 }
 
 /// The ONNX operators that can be imported, sorted.

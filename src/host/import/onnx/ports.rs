@@ -17,6 +17,27 @@ pub(super) struct Input<'m> {
     pub(super) dims: Vec<u32>,
 }
 
+/// An input as the model declares it, before import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredInput {
+    /// Its name.
+    pub name: String,
+    /// Its dimensions in the model's own order; `None` where the model leaves one free.
+    pub dims: Vec<Option<u32>>,
+}
+
+/// The inputs that are no initialisers, as they are declared.
+pub(super) fn declared(graph: &GraphProto) -> Result<Vec<DeclaredInput>> {
+    let initialised =
+        |name: &str| graph.initializer.iter().any(|tensor| tensor.name.as_deref() == Some(name));
+    let all = graph.input.iter().filter(|info| !initialised(info.name.as_deref().unwrap_or("")));
+    all.map(|info| {
+        let dims = dimensions(info)?.iter().map(fixed).collect();
+        Ok(DeclaredInput { name: info.name.clone().unwrap_or_default(), dims })
+    })
+    .collect()
+}
+
 /// The inputs that are neither initialisers nor bound to a constant.
 ///
 /// # Errors
