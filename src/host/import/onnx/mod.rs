@@ -19,8 +19,6 @@ mod ports;
 mod refusal;
 mod scope;
 mod tensor;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashSet;
 use std::path::Path;

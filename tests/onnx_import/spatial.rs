@@ -2,8 +2,8 @@
 
 use super::sketch::Sketch;
 use super::sketch::Value::{Float, Int, Ints, Text};
-use crate::device::kernel::params::{PoolKind, ResizeKind};
-use crate::host::graph::{Conv, ConvTranspose, Op, Pool, Resize};
+use salto::device::kernel::params::{PoolKind, ResizeKind};
+use salto::host::graph::{Conv, ConvTranspose, Op, Pool, Resize};
 
 fn conv(sketch: &Sketch) -> Conv {
     let Op::Conv(op) = sketch.last() else { panic!("no convolution") };

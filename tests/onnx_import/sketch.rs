@@ -5,9 +5,9 @@ use rten_onnx::onnx::{
     TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
 };
 
-use crate::host::graph::{Graph, Op};
-use crate::host::import::onnx::{ImportOptions, import};
-use crate::host::{Model, Result};
+use salto::host::graph::{Graph, Op};
+use salto::host::import::onnx::{ImportOptions, import};
+use salto::host::{Model, Result};
 
 /// A model that grows, with one output `y`.
 pub(super) struct Sketch {

@@ -2,10 +2,10 @@
 
 use super::sketch::Value::{Int, Text};
 use super::sketch::{Sketch, fixed, free};
-use crate::host::ErrorKind;
-use crate::host::import::onnx::{ImportOptions, Tensor, import, operators};
+use salto::host::ErrorKind;
+use salto::host::import::onnx::{ImportOptions, Tensor, import, operators};
 
-use crate::host::graph::Constant;
+use salto::host::graph::Constant;
 
 #[test]
 fn all_refusals_come_at_once() {

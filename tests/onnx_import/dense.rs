@@ -2,8 +2,8 @@
 
 use super::sketch::Sketch;
 use super::sketch::Value::{Float, Int};
-use crate::device::tensor::{Activation, ActivationKind};
-use crate::host::graph::Op;
+use salto::device::tensor::{Activation, ActivationKind};
+use salto::host::graph::Op;
 
 #[test]
 fn gemm_folds_its_factors() {

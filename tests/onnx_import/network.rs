@@ -2,7 +2,7 @@
 
 use super::sketch::Sketch;
 use super::sketch::Value::Ints;
-use crate::host::graph::Op;
+use salto::host::graph::Op;
 
 fn residual_block() -> Sketch {
     let pads = || [("pads", Ints(&[1, 1, 1, 1]))];

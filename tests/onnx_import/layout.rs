@@ -2,8 +2,8 @@
 
 use super::sketch::Sketch;
 use super::sketch::Value::{Int, Ints};
-use crate::device::program::record::ModelLayout;
-use crate::host::graph::Op;
+use salto::device::program::record::ModelLayout;
+use salto::host::graph::Op;
 
 #[test]
 fn pictures_are_stored_with_channels_last() {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::sketch::Sketch;
 use super::sketch::Value::{Float, Int, Ints, Text};
-use crate::host::import::onnx::{ImportOptions, import};
+use salto::host::import::onnx::{ImportOptions, import};
 
 /// A model with many families in it.
 fn rich() -> Vec<u8> {

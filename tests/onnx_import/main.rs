@@ -1,0 +1,12 @@
+//! Import of small ONNX models, family by family, against what the graph should hold and compute.
+#![cfg(feature = "std")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
+
+mod dense;
+mod layout;
+mod network;
+mod refusal;
+mod robustness;
+mod shape;
+mod sketch;
+mod spatial;
