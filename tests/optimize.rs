@@ -106,6 +106,14 @@ fn plain(net: &mut Builder<'_>, x: ValueId, (kind, variant): Gene) -> Result<Val
             let joined = net.concat(&[inner, y])?;
             net.relu(joined)
         }
+        other => odd(net, x, other, variant),
+    }
+}
+
+/// What an optimiser should see through.
+fn odd(net: &mut Builder<'_>, x: ValueId, kind: u8, variant: u32) -> Result<ValueId> {
+    let channels = net.channels(x);
+    match kind {
         // What does nothing.
         6 => {
             let y = net.subsample(x, 1)?;
