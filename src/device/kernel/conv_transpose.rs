@@ -175,11 +175,12 @@ impl Phase<'_> {
         }
     }
 
-    /// Adds up all taps of a block, each over the outputs that it serves.
+    /// Adds up all taps of a block, each over the outputs that it serves. The totals begin with the first tap's sums where it
+    /// serves all, else with 0; both give the same bits.
     #[inline(always)]
     fn sum<S: Simd>(&self, s: S, block: &Block, sums: &Sums<'_>) {
         let (input, window) = (&self.task.params.input, &self.task.params.window);
-        sums.total.fill(0.0);
+        let mut begun = false;
         for ky in 0..window.y.kernel as usize {
             let Some(row) = shift(&window.y, self.y, ky) else { continue };
             if row < 0 || row >= input.h as isize {
@@ -193,9 +194,12 @@ impl Phase<'_> {
                     let tap = ky * window.x.kernel as usize + kx;
                     let pixel = (begin as isize + column) as usize;
                     let rows = begin - block.outputs.start..end - block.outputs.start;
-                    self.sum_tap(s, block, sums, (tap, row as usize, pixel), rows);
+                    self.sum_tap(s, block, sums, (tap, row as usize, pixel), rows, &mut begun);
                 }
             }
+        }
+        if !begun {
+            sums.clear(s, block.outputs.len());
         }
     }
 
@@ -208,6 +212,7 @@ impl Phase<'_> {
         sums: &Sums<'_>,
         (tap, row, pixel): (usize, usize, usize),
         rows: Range<usize>,
+        begun: &mut bool,
     ) {
         let params = self.task.params;
         let inputs = (params.input.c / params.groups) as usize;
@@ -235,8 +240,17 @@ impl Phase<'_> {
                     block.panels.len(),
                     taps * inputs * LANES,
                 );
-                sum_tile(s, &product, &starts[..rows.len()], [0, block.panels.len()], sums.tap, SUMS_STRIDE);
-                sums.add_tap(s, rows.clone(), block.panels.len());
+                let (starts, panels) = (&starts[..rows.len()], block.panels.len());
+                if !*begun && rows.len() == block.outputs.len() {
+                    sum_tile(s, &product, starts, [0, panels], sums.total, SUMS_STRIDE);
+                } else {
+                    if !*begun {
+                        sums.clear(s, block.outputs.len());
+                    }
+                    sum_tile(s, &product, starts, [0, panels], sums.tap, SUMS_STRIDE);
+                    sums.add_tap(s, rows.clone(), panels);
+                }
+                *begun = true;
             }
             first += segment.channels as usize;
         }
@@ -266,6 +280,14 @@ impl Phase<'_> {
 }
 
 impl Sums<'_> {
+    /// All totals of the first `rows` rows 0.
+    #[inline(always)]
+    fn clear<S: Simd>(&self, s: S, rows: usize) {
+        for i in (0..rows * SUMS_STRIDE).step_by(LANES) {
+            self.total.store(s, i, s.splat(0.0));
+        }
+    }
+
     /// Adds a tap's sums, whose first row belongs to row `rows.start`, to the totals.
     #[inline(always)]
     fn add_tap<S: Simd>(&self, s: S, rows: Range<usize>, panels: usize) {

@@ -133,16 +133,13 @@ impl Taps<'_> {
     /// Pools `count` channels from `c` on: `N` vectors, which are whole if there are several.
     #[inline(always)]
     fn pool<S: Simd, const N: usize>(&self, s: S, out: ViewMut<'_, f32>, c: usize, count: usize) {
-        let results = if self.task.params.kind == PoolKind::Max as u32 {
-            self.maximum::<S, N>(s, c, count)
-        } else {
-            let divisor = s.splat(self.divisor);
-            self.sum::<S, N>(s, c, count).map(|sum| s.div(sum, divisor))
-        };
+        let is_max = self.task.params.kind == PoolKind::Max as u32;
+        let results = if is_max { self.maximum::<S, N>(s, c, count) } else { self.sum::<S, N>(s, c, count) };
+        let divisor = s.splat(if is_max { 1.0 } else { self.divisor });
         let activation = &self.task.params.activation;
         for (v, result) in results.into_iter().enumerate() {
             let lanes = (count - v * LANES).min(LANES);
-            out.store_partial(s, c + v * LANES, activate(s, activation, result), lanes);
+            out.store_partial(s, c + v * LANES, activate(s, activation, s.div(result, divisor)), lanes);
         }
     }
 
@@ -203,7 +200,11 @@ impl Taps<'_> {
             return [row.load_partial(s, place, count); N];
         }
         let pixel = row.range(place, N * LANES);
-        core::array::from_fn(|v| pixel.load(s, v * LANES))
+        let mut lanes = [s.splat(0.0); N];
+        for (v, lanes) in lanes.iter_mut().enumerate() {
+            *lanes = pixel.load(s, v * LANES);
+        }
+        lanes
     }
 }
 

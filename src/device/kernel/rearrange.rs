@@ -235,8 +235,9 @@ impl Copy<'_> {
         let mut place = inside.place;
         for column in inside.columns {
             let neighbours = self.input.range(place as usize, rows);
+            let target = out.from(column);
             for r in 0..rows {
-                out.set(r * len + column, neighbours.get(r));
+                target.set(r * len, neighbours.get(r));
             }
             place += i64::from(params.stride[LAST]);
         }

@@ -134,12 +134,13 @@ fn row<S: Simd>(
             continue;
         }
         let (near, far) = (taps.near * stride, taps.far * stride);
-        let corners = [rows.near, rows.far].map(|row| [row.range(near, channels), row.range(far, channels)]);
+        let top = [rows.near.range(near, channels), rows.near.range(far, channels)];
+        let bottom = [rows.far.range(near, channels), rows.far.range(far, channels)];
         for c in (0..channels).step_by(LANES) {
             let count = (channels - c).min(LANES);
-            let [top, bottom] = corners.map(|[near, far]| {
-                mix(s, near.load_partial(s, c, count), far.load_partial(s, c, count), taps.share)
-            });
+            let top = mix(s, top[0].load_partial(s, c, count), top[1].load_partial(s, c, count), taps.share);
+            let bottom =
+                mix(s, bottom[0].load_partial(s, c, count), bottom[1].load_partial(s, c, count), taps.share);
             pixel.store_partial(s, c, mix(s, top, bottom, rows.share), count);
         }
     }

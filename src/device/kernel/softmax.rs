@@ -14,6 +14,8 @@ use super::params::SoftmaxParams;
 
 /// Terms (of each lane) that are added up in one chain.
 const CHAIN: usize = 64;
+/// Vectors of neighbouring columns that go down the axis together, so that memory is read in longer pieces.
+const BLOCK: usize = 4;
 
 /// Elements of input and output; `None` if they do not fit 32 bits.
 pub const fn softmax_f32_len(params: &SoftmaxParams) -> Option<u32> {
@@ -55,9 +57,17 @@ pub fn softmax_f32<S: Simd>(
                 if inner == 1 {
                     contiguous(s, x, out, params.log != 0);
                 } else {
-                    for i in (0..inner).step_by(LANES) {
-                        let columns = Columns { axis, inner, first: i, count: (inner - i).min(LANES) };
-                        columns.softmax(s, x, out, params.log != 0);
+                    let mut first = 0;
+                    while first < inner {
+                        let count = inner - first;
+                        let columns = Columns { axis, inner, first, count: count.min(LANES) };
+                        if count >= BLOCK * LANES {
+                            columns.softmax::<S, BLOCK>(s, x, out, params.log != 0);
+                            first += BLOCK * LANES;
+                        } else {
+                            columns.softmax::<S, 1>(s, x, out, params.log != 0);
+                            first += LANES;
+                        }
                     }
                 }
             }
@@ -66,6 +76,7 @@ pub fn softmax_f32<S: Simd>(
 }
 
 /// Sixteen lanes' sum in `f32`, chain by chain.
+#[derive(Clone, Copy)]
 struct ChainedSum<S: Simd> {
     total: S::F32,
     chain: S::F32,
@@ -127,45 +138,63 @@ fn contiguous<S: Simd>(s: S, x: View<'_, f32>, out: ViewMut<'_, f32>, is_log: bo
     }
 }
 
-/// Up to sixteen neighbouring columns: each lane goes down the axis for itself.
+/// Neighbouring columns: each lane goes down the axis for itself.
 struct Columns {
     axis: usize,
     inner: usize,
     first: usize,
+    /// Columns of one vector: fewer than sixteen only where there is just one.
     count: usize,
 }
 
 impl Columns {
-    /// Element `k` of the axis.
+    /// Vector `v` of element `k` of the axis.
     #[inline(always)]
-    fn load<S: Simd>(&self, s: S, view: View<'_, f32>, k: usize) -> S::F32 {
-        view.load_partial(s, k * self.inner + self.first, self.count)
+    fn load<S: Simd>(&self, s: S, view: View<'_, f32>, k: usize, v: usize) -> S::F32 {
+        view.load_partial(s, k * self.inner + self.first + v * LANES, self.count)
+    }
+
+    /// Computes `N` vectors of columns.
+    #[inline(always)]
+    fn softmax<S: Simd, const N: usize>(&self, s: S, x: View<'_, f32>, out: ViewMut<'_, f32>, is_log: bool) {
+        let mut max = [s.splat(f32::NEG_INFINITY); N];
+        for k in 0..self.axis {
+            for (v, max) in max.iter_mut().enumerate() {
+                *max = greater(s, *max, self.load(s, x, k, v));
+            }
+        }
+        let mut sums = [ChainedSum::new(s); N];
+        for k in 0..self.axis {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let power = exp(s, s.sub(self.load(s, x, k, v), max[v]));
+                sum.add(s, power);
+                if !is_log {
+                    self.store(s, out, k, v, power);
+                }
+            }
+        }
+        let mut totals = [s.splat(0.0); N];
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            *total = sum.finish(s);
+            if is_log {
+                *total = log(s, *total);
+            }
+        }
+        for k in 0..self.axis {
+            for (v, &total) in totals.iter().enumerate() {
+                let result = if is_log {
+                    s.sub(s.sub(self.load(s, x, k, v), max[v]), total)
+                } else {
+                    s.div(self.load(s, out.as_view(), k, v), total)
+                };
+                self.store(s, out, k, v, result);
+            }
+        }
     }
 
     #[inline(always)]
-    fn softmax<S: Simd>(&self, s: S, x: View<'_, f32>, out: ViewMut<'_, f32>, is_log: bool) {
-        let mut max = s.splat(f32::NEG_INFINITY);
-        for k in 0..self.axis {
-            max = greater(s, max, self.load(s, x, k));
-        }
-        let mut sum = ChainedSum::new(s);
-        for k in 0..self.axis {
-            let power = exp(s, s.sub(self.load(s, x, k), max));
-            sum.add(s, power);
-            if !is_log {
-                out.store_partial(s, k * self.inner + self.first, power, self.count);
-            }
-        }
-        let sum = sum.finish(s);
-        let log_sum = if is_log { log(s, sum) } else { sum };
-        for k in 0..self.axis {
-            let result = if is_log {
-                s.sub(s.sub(self.load(s, x, k), max), log_sum)
-            } else {
-                s.div(self.load(s, out.as_view(), k), sum)
-            };
-            out.store_partial(s, k * self.inner + self.first, result, self.count);
-        }
+    fn store<S: Simd>(&self, s: S, out: ViewMut<'_, f32>, k: usize, v: usize, x: S::F32) {
+        out.store_partial(s, k * self.inner + self.first + v * LANES, x, self.count);
     }
 }
 

@@ -34,7 +34,7 @@ unsafe fn enabled<R, F: FnOnce() -> R>(f: F) -> R {
 
 /// One intrinsic on both halves.
 macro_rules! halves {
-    ($op:ident; $($x:ident),+) => {
+    ($op:expr; $($x:ident),+) => {
         // SAFETY: the token exists only where the CPU has AVX2 and FMA.
         unsafe { [$op($($x[0]),+), $op($($x[1]),+)] }
     };
@@ -188,19 +188,17 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn select_nan(self, a: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32 {
-        // SAFETY: the token exists only where the CPU has AVX2 and FMA.
-        let nan = unsafe { a.map(|a| _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a)) };
+        let nan = halves!(_mm256_cmp_ps::<_CMP_UNORD_Q>; a, a);
         halves!(_mm256_blendv_ps; y, x, nan)
     }
 
     #[inline(always)]
     fn power_of_two(self, x: Self::F32) -> Self::F32 {
+        let whole = halves!(_mm256_cvtps_epi32; x);
         // SAFETY: the token exists only where the CPU has AVX2 and FMA.
-        unsafe {
-            x.map(|x| {
-                let biased = _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(127));
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
-            })
-        }
+        let bias = unsafe { [_mm256_set1_epi32(127); 2] };
+        let biased = halves!(_mm256_add_epi32; whole, bias);
+        let shifted = halves!(_mm256_slli_epi32::<23>; biased);
+        halves!(_mm256_castsi256_ps; shifted)
     }
 }

@@ -1,6 +1,6 @@
 //! The natural logarithm and what is made of it.
 
-use crate::device::simd::Simd;
+use crate::device::simd::{LANES, Simd};
 
 use super::exponential::exp;
 use super::polynomial;
@@ -34,9 +34,13 @@ pub(in crate::device::kernel) fn log<S: Simd>(s: S, x: S::F32) -> S::F32 {
     // A subnormal number is made normal first.
     let normal = s.select_less(x, smallest, s.mul(x, s.splat(33_554_432.0)), x);
     let shift = s.select_less(x, smallest, s.splat(-25.0), zero);
-    let bits = s.to_array(normal).map(|x| x.to_bits().wrapping_sub(SQRT_HALF_BITS));
-    let k = s.lanes(bits.map(|bits| ((bits as i32) >> 23) as f32));
-    let mantissa = s.lanes(bits.map(|bits| f32::from_bits((bits & 0x007f_ffff) + SQRT_HALF_BITS)));
+    let (mut mantissas, mut exponents) = (s.to_array(normal), [0.0; LANES]);
+    for (mantissa, exponent) in mantissas.iter_mut().zip(&mut exponents) {
+        let bits = mantissa.to_bits().wrapping_sub(SQRT_HALF_BITS);
+        *exponent = ((bits as i32) >> 23) as f32;
+        *mantissa = f32::from_bits((bits & 0x007f_ffff) + SQRT_HALF_BITS);
+    }
+    let (k, mantissa) = (s.lanes(exponents), s.lanes(mantissas));
     let finite = log_of_parts(s, s.add(k, shift), s.sub(mantissa, s.splat(1.0)));
     // NaN falls through both choices below and stays: it is less than nothing, and its sum with −∞ is NaN.
     let positive = s.select_less(x, s.splat(f32::INFINITY), finite, x);
