@@ -110,38 +110,39 @@ impl<'a, T: Pod> Sink<'a, T> {
     }
 }
 
-/// An element function, made ready for a loop over lanes: the functions that are a clamp need no choice inside the loop.
+/// An element function, made ready for a loop over lanes: `min(max(x, low), high)` covers identity, ReLU and clip with the
+/// bits of [`activate`] and needs no choice inside the loop; any other function follows it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum LaneFunction<S: Simd> {
-    /// `min(max(x, low), high)`: identity, ReLU and clip, with the same bits as [`activate`].
-    Clamp {
-        /// Lower bound, −∞ for none.
-        low: S::F32,
-        /// Upper bound, ∞ for none.
-        high: S::F32,
-    },
-    /// Any other function.
-    Other(Activation),
+pub(super) struct LaneFunction<'a, S: Simd> {
+    low: S::F32,
+    high: S::F32,
+    other: Option<&'a Activation>,
 }
 
-impl<S: Simd> LaneFunction<S> {
+impl<'a, S: Simd> LaneFunction<'a, S> {
     #[inline(always)]
-    pub(super) fn new(s: S, activation: &Activation) -> Self {
-        let (low, high) = match activation.kind() {
-            Some(ActivationKind::Identity) => (f32::NEG_INFINITY, f32::INFINITY),
-            Some(ActivationKind::Relu) => (0.0, f32::INFINITY),
-            Some(ActivationKind::Clip) => (activation.a, activation.b),
-            _ => return Self::Other(*activation),
+    pub(super) fn new(s: S, activation: &'a Activation) -> Self {
+        let none = (f32::NEG_INFINITY, f32::INFINITY, None);
+        let (low, high, other) = match activation.kind() {
+            Some(ActivationKind::Identity) => none,
+            Some(ActivationKind::Relu) => (0.0, f32::INFINITY, None),
+            Some(ActivationKind::Clip) => (activation.a, activation.b, None),
+            _ => (none.0, none.1, Some(activation)),
         };
-        Self::Clamp { low: s.splat(low), high: s.splat(high) }
+        Self { low: s.splat(low), high: s.splat(high), other }
     }
 
     #[inline(always)]
     pub(super) fn apply(&self, s: S, x: S::F32) -> S::F32 {
-        match self {
-            Self::Clamp { low, high } => s.min(*high, s.max(*low, x)),
-            Self::Other(activation) => activate(s, activation, x),
+        match self.other {
+            None => self.clamp(s, x),
+            Some(activation) => activate(s, activation, x),
         }
+    }
+
+    #[inline(always)]
+    fn clamp(&self, s: S, x: S::F32) -> S::F32 {
+        s.min(self.high, s.max(self.low, x))
     }
 }
 
@@ -223,20 +224,19 @@ pub(super) struct PanelEpilogue<'a, S: Simd> {
     count: usize,
     bias: S::F32,
     residual: Option<View<'a, f32>>,
-    function: LaneFunction<S>,
+    function: LaneFunction<'a, S>,
 }
 
 impl<'a, S: Simd> PanelEpilogue<'a, S> {
     /// The epilogue of channels `channel..channel + count`.
     #[inline(always)]
-    pub(super) fn new(s: S, epilogue: &Epilogue<'a>, channel: usize, count: usize) -> Self {
-        Self {
-            channel,
-            count,
-            bias: epilogue.bias.map_or(s.splat(0.0), |bias| channel_lanes(s, &bias, channel)),
-            residual: epilogue.residual.map(|source| source.memory()),
-            function: LaneFunction::new(s, &epilogue.activation),
-        }
+    pub(super) fn new(s: S, epilogue: &'a Epilogue<'_>, channel: usize, count: usize) -> Self {
+        let bias = match &epilogue.bias {
+            Some(bias) => channel_lanes(s, bias, channel),
+            None => s.splat(0.0),
+        };
+        let residual = epilogue.residual.map(|source| source.memory());
+        Self { channel, count, bias, residual, function: LaneFunction::new(s, &epilogue.activation) }
     }
 
     /// Finishes the sums of a pixel and stores them. The pixel begins at `output` of the sink's memory and at `residual` of the
@@ -255,22 +255,20 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
     pub(super) fn store_all<const PIXELS: usize>(
         &self,
         s: S,
-        sums: [S::F32; PIXELS],
+        sums: &[S::F32; PIXELS],
         sink: &ViewMut<'_, f32>,
-        outputs: &[u32],
-        residuals: &[u32],
+        outputs: &[u32; PIXELS],
+        residuals: &[u32; PIXELS],
     ) {
-        let places = outputs.iter().zip(residuals);
-        if let LaneFunction::Clamp { .. } = self.function {
-            for (sum, (&output, &residual)) in sums.into_iter().zip(places) {
-                self.store(s, sum, sink, output as usize, residual as usize);
+        if self.count < LANES || self.residual.is_some() || self.function.other.is_some() {
+            for pixel in 0..PIXELS {
+                self.store(s, sums[pixel], sink, outputs[pixel] as usize, residuals[pixel] as usize);
             }
-        } else {
-            // Through memory, so that a long function is compiled once and not once a pixel.
-            let lanes = sums.map(|sum| s.to_array(sum));
-            for (lanes, (&output, &residual)) in lanes.iter().zip(places) {
-                self.store(s, s.lanes(*lanes), sink, output as usize, residual as usize);
-            }
+            return;
+        }
+        for pixel in 0..PIXELS {
+            let x = self.function.clamp(s, s.add(sums[pixel], self.bias));
+            sink.store(s, outputs[pixel] as usize + self.channel, x);
         }
     }
 }

@@ -53,12 +53,13 @@ impl<S: Simd, const ROWS: usize, const PANELS: usize> Tile<S, ROWS, PANELS> {
     ) {
         let mut sums = self.sums;
         for column in 0..k {
-            let weights: [S::F32; PANELS] = core::array::from_fn(|p| {
+            let mut weights = [s.splat(0.0); PANELS];
+            for p in 0..PANELS {
                 // SAFETY: `column < k`, and panel `p` has `k·16` elements.
-                let weights = unsafe { panels[p].add(column * LANES) };
+                let panel = unsafe { panels[p].add(column * LANES) };
                 // SAFETY: as above: 16 elements from there on are inside the panel.
-                unsafe { s.load_pointer(weights) }
-            });
+                weights[p] = unsafe { s.load_pointer(panel) };
+            }
             for r in 0..ROWS {
                 // SAFETY: `column < k`, and each row has `k` elements.
                 let x = unsafe { rows[r].add(column) };
@@ -195,7 +196,7 @@ pub fn sum_tile<S: Simd>(
         ($panels:literal: $($rows:literal)*) => {
             match starts.len() {
                 $($rows => if const { $rows <= S::TILE_ROWS && $panels <= S::TILE_PANELS } {
-                    sum_rows::<S, $rows, $panels>(s, product, starts, panel, Total::new(sums, sums_stride))
+                    sum_rows::<S, $rows, $panels>(s, product, starts, panel, sums, sums_stride)
                 } else {
                     outside()
                 })*
@@ -216,14 +217,16 @@ fn sum_rows<S: Simd, const ROWS: usize, const PANELS: usize>(
     product: &Product<'_>,
     starts: &[u32],
     panel: usize,
-    mut total: Total<'_>,
+    sums: ViewMut<'_, f32>,
+    sums_stride: usize,
 ) {
     s.vectorize(
         #[inline(always)]
         || {
             let (rows, mut panels) = product.pointers::<ROWS, PANELS>(starts, panel);
             let runs = product.runs;
-            let mut tile = Tile::<S, ROWS, PANELS>::zero(s);
+            let mut total = Total::<ROWS, PANELS>::new(sums, sums_stride);
+            let mut tile = Tile::zero(s);
             let mut left = product.chain;
             for outer in 0..runs.outer {
                 for inner in 0..runs.inner {
@@ -253,29 +256,33 @@ fn sum_rows<S: Simd, const ROWS: usize, const PANELS: usize>(
 }
 
 /// The totals of a tile's chains, in memory.
-struct Total<'a> {
+struct Total<'a, const ROWS: usize, const PANELS: usize> {
     sums: ViewMut<'a, f32>,
     stride: usize,
     begun: bool,
 }
 
-impl<'a> Total<'a> {
-    const fn new(sums: ViewMut<'a, f32>, stride: usize) -> Self {
+impl<'a, const ROWS: usize, const PANELS: usize> Total<'a, ROWS, PANELS> {
+    /// Totals at `sums[r · stride + p·16 ..]`.
+    #[inline(always)]
+    fn new(sums: ViewMut<'a, f32>, stride: usize) -> Self {
+        sums.range((ROWS - 1).saturating_mul(stride), PANELS * LANES);
         Self { sums, stride, begun: false }
     }
 
     /// Adds the sums of a chain, which begins again at 0.
     #[inline(always)]
-    fn take<S: Simd, const ROWS: usize, const PANELS: usize>(
-        &mut self,
-        s: S,
-        tile: &mut Tile<S, ROWS, PANELS>,
-    ) {
-        for (r, sums) in tile.sums.iter().enumerate() {
-            let row = self.sums.range(r * self.stride, PANELS * LANES);
-            for (p, &sum) in sums.iter().enumerate() {
-                let total = if self.begun { s.add(row.load(s, p * LANES), sum) } else { sum };
-                row.store(s, p * LANES, total);
+    fn take<S: Simd>(&mut self, s: S, tile: &mut Tile<S, ROWS, PANELS>) {
+        for r in 0..ROWS {
+            for p in 0..PANELS {
+                let place = self.sums.pointer().wrapping_add(r * self.stride + p * LANES);
+                let mut sum = tile.sums[r][p];
+                if self.begun {
+                    // SAFETY: `new` checked 16 elements at the last panel of the last row, which is behind every other one.
+                    sum = s.add(unsafe { s.load_pointer(place) }, sum);
+                }
+                // SAFETY: as above.
+                unsafe { s.store_pointer(place, sum) };
             }
         }
         self.begun = true;

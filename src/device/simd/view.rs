@@ -165,6 +165,12 @@ impl<'a, T: Pod> ViewMut<'a, T> {
         Self { start, len, memory: PhantomData }
     }
 
+    /// The address of the first element; for the primitives of this room.
+    #[inline(always)]
+    pub(super) const fn pointer(&self) -> *mut T {
+        self.start
+    }
+
     /// The same region, to read.
     #[inline(always)]
     pub const fn as_view(&self) -> View<'a, T> {

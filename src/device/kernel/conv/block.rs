@@ -7,6 +7,7 @@
 use core::ops::Range;
 
 use crate::device::simd::{LANES, Product, Runs, Simd, View, ViewMut, sum_tile};
+use crate::device::tensor::Rows;
 
 use super::super::band::PanelEpilogue;
 use super::{ConvTask, chain_terms, run_terms};
@@ -20,14 +21,45 @@ const MAX_TILE: [usize; 2] = [12, 2];
 /// Elements from one row of a tile's sums to the next.
 const SUMS_STRIDE: usize = MAX_TILE[1] * LANES;
 
-/// Where the terms of output pixels lie: pixel `x` of output row `y` begins at `row_start(y) + x · pixel_step` (wrapping) of
+/// Where the terms of output pixels lie: pixel `x` of output row `y` begins at `rows.start(y) + x · pixel_step` (wrapping) of
 /// `memory`, its terms of group `g` another `g · inputs of a group` behind, at `runs`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Input<'a, R> {
+pub(super) struct Input<'a> {
     pub(super) memory: View<'a, f32>,
-    pub(super) row_start: R,
+    pub(super) rows: InputRows<'a>,
     pub(super) pixel_step: usize,
     pub(super) runs: Runs,
+}
+
+/// Where the terms of an output row begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum InputRows<'a> {
+    /// At `first + y · step` (wrapping).
+    Even {
+        /// Place of output row 0.
+        first: usize,
+        /// Elements from one output row to the next.
+        step: usize,
+    },
+    /// At row `y · stride` of a picture.
+    Picture {
+        /// Where the picture's rows lie.
+        rows: &'a Rows,
+        /// Which picture.
+        image: usize,
+        /// Input rows from one output row to the next.
+        stride: usize,
+    },
+}
+
+impl InputRows<'_> {
+    #[inline(always)]
+    fn start(&self, y: usize) -> usize {
+        match self {
+            Self::Even { first, step } => first.wrapping_add(y.wrapping_mul(*step)),
+            Self::Picture { rows, image, stride } => rows.row_start(*image, y * stride),
+        }
+    }
 }
 
 /// Where the pixels of a block begin in each operand.
@@ -38,45 +70,74 @@ struct Pixels {
 }
 
 /// Computes the pixels `pixels` of picture `image`, counted from the start of the picture along its rows.
-#[inline(always)]
-pub(super) fn multiply<S: Simd, R: Fn(usize) -> usize>(
+pub(super) fn multiply<S: Simd>(
     s: S,
     task: &ConvTask<'_>,
     image: usize,
     pixels: Range<usize>,
-    input: &Input<'_, R>,
+    input: &Input<'_>,
 ) {
-    let mut table =
-        Pixels { input: [0; BLOCK_PIXELS], residual: [0; BLOCK_PIXELS], output: [0; BLOCK_PIXELS] };
+    s.vectorize(
+        #[inline(always)]
+        || {
+            let mut table =
+                Pixels { input: [0; BLOCK_PIXELS], residual: [0; BLOCK_PIXELS], output: [0; BLOCK_PIXELS] };
+            let tiles = Split::new(pixels.len(), pixels.len().div_ceil(S::TILE_ROWS));
+            let blocks = Split::new(tiles.parts, tiles.parts.div_ceil(BLOCK_PIXELS / S::TILE_ROWS));
+            for block in 0..blocks.parts {
+                let block = blocks.bound(block)..blocks.bound(block + 1);
+                let first = tiles.bound(block.start);
+                let places = pixels.start + first..pixels.start + tiles.bound(block.end);
+                table.fill(task, image, places, input);
+                for group in 0..task.params.groups as usize {
+                    multiply_block(s, task, group, input, &table, &tiles, block.clone());
+                }
+            }
+        },
+    );
+}
+
+/// Computes all outputs of a group for a block of tiles.
+#[inline(always)]
+fn multiply_block<S: Simd>(
+    s: S,
+    task: &ConvTask<'_>,
+    group: usize,
+    input: &Input<'_>,
+    table: &Pixels,
+    tiles: &Split,
+    block: Range<usize>,
+) {
     let mut sums = [0.0; MAX_TILE[0] * SUMS_STRIDE];
     let sums = ViewMut::new(&mut sums);
-    let tiles = Split::new(pixels.len(), pixels.len().div_ceil(S::TILE_ROWS));
-    let blocks = Split::new(tiles.parts, tiles.parts.div_ceil(BLOCK_PIXELS / S::TILE_ROWS));
-    for block in 0..blocks.parts {
-        let block = blocks.bound(block)..blocks.bound(block + 1);
-        let first = tiles.bound(block.start);
-        table.fill(task, image, pixels.start + first..pixels.start + tiles.bound(block.end), input);
-        for group in 0..task.params.groups as usize {
-            let product = group_product(task, group, input);
-            let mut panel = 0;
-            while panel < product.panels() {
-                let panels = (product.panels() - panel).min(S::TILE_PANELS);
-                for tile in block.clone() {
-                    let tile = tiles.bound(tile) - first..tiles.bound(tile + 1) - first;
-                    sum_tile(s, &product, &table.input[tile.clone()], [panel, panels], sums, SUMS_STRIDE);
-                    for p in panel..panel + panels {
-                        finish(s, task, &table, tile.clone(), [group, p], sums.from((p - panel) * LANES));
-                    }
+    let sink = task.sink.memory();
+    let outputs = (task.params.output.c / task.params.groups) as usize;
+    let product = group_product(task, group, input);
+    let first = tiles.bound(block.start);
+    let mut panel = 0;
+    while panel < product.panels() {
+        let panels = (product.panels() - panel).min(S::TILE_PANELS);
+        for tile in block.clone() {
+            let pixels = tiles.bound(tile) - first..tiles.bound(tile + 1) - first;
+            sum_tile(s, &product, &table.input[pixels.clone()], [panel, panels], sums, SUMS_STRIDE);
+            for p in 0..panels {
+                let done = (panel + p) * LANES;
+                let count = (outputs - done).min(LANES);
+                let epilogue = PanelEpilogue::new(s, &task.epilogue, group * outputs + done, count);
+                for (r, pixel) in pixels.clone().enumerate() {
+                    let lanes = sums.load(s, r * SUMS_STRIDE + p * LANES);
+                    let (output, residual) = (table.output[pixel] as usize, table.residual[pixel] as usize);
+                    epilogue.store(s, lanes, &sink, output, residual);
                 }
-                panel += panels;
             }
         }
+        panel += panels;
     }
 }
 
 /// The matrix product of one group.
 #[inline(always)]
-fn group_product<'a, R>(task: &ConvTask<'a>, group: usize, input: &Input<'a, R>) -> Product<'a> {
+fn group_product<'a>(task: &ConvTask<'a>, group: usize, input: &Input<'a>) -> Product<'a> {
     let params = task.params;
     let inputs = (params.input.c / params.groups) as usize;
     let panels = (params.output.c / params.groups).div_ceil(LANES as u32) as usize;
@@ -95,13 +156,7 @@ fn group_product<'a, R>(task: &ConvTask<'a>, group: usize, input: &Input<'a, R>)
 impl Pixels {
     /// Fills in the places of the pixels `pixels`.
     #[inline(always)]
-    fn fill<R: Fn(usize) -> usize>(
-        &mut self,
-        task: &ConvTask<'_>,
-        image: usize,
-        pixels: Range<usize>,
-        input: &Input<'_, R>,
-    ) {
+    fn fill(&mut self, task: &ConvTask<'_>, image: usize, pixels: Range<usize>, input: &Input<'_>) {
         let width = task.params.output.w as usize;
         let residual = task.epilogue.residual.and_then(|source| source.single());
         let mut filled = 0;
@@ -109,7 +164,7 @@ impl Pixels {
             let (y, x) = ((pixels.start + filled) / width, (pixels.start + filled) % width);
             let count = (width - x).min(pixels.len() - filled);
             let place = filled..filled + count;
-            write_places(&mut self.input[place.clone()], (input.row_start)(y), input.pixel_step, x);
+            write_places(&mut self.input[place.clone()], input.rows.start(y), input.pixel_step, x);
             if let Some(segment) = residual {
                 let start = segment.rows.row_start(image, y);
                 write_places(&mut self.residual[place.clone()], start, segment.rows.pixel_stride as usize, x);
@@ -128,26 +183,6 @@ fn write_places(places: &mut [u32], row_start: usize, pixel_step: usize, x: usiz
     for p in places {
         *p = place;
         place = place.wrapping_add(pixel_step as u32);
-    }
-}
-
-/// Finishes one panel of a tile's sums and stores it.
-#[inline(always)]
-fn finish<S: Simd>(
-    s: S,
-    task: &ConvTask<'_>,
-    table: &Pixels,
-    tile: Range<usize>,
-    [group, panel]: [usize; 2],
-    sums: ViewMut<'_, f32>,
-) {
-    let outputs = (task.params.output.c / task.params.groups) as usize;
-    let channel = group * outputs + panel * LANES;
-    let epilogue = PanelEpilogue::new(s, &task.epilogue, channel, (outputs - panel * LANES).min(LANES));
-    let sink = task.sink.memory();
-    for (r, pixel) in tile.enumerate() {
-        let (output, residual) = (table.output[pixel] as usize, table.residual[pixel] as usize);
-        epilogue.store(s, sums.load(s, r * SUMS_STRIDE), &sink, output, residual);
     }
 }
 

@@ -208,12 +208,15 @@ fn conv_outputs<S: Simd, const OUTPUTS: usize>(
         || {
             let block = grid.at::<OUTPUTS>(&outputs.input);
             let sink = task.sink.memory();
+            let mut places = [[0; OUTPUTS]; 2];
+            places[0].copy_from_slice(&outputs.output[..OUTPUTS]);
+            places[1].copy_from_slice(&outputs.residual[..OUTPUTS]);
             for panel in 0..grid.channels.div_ceil(LANES) {
                 let channel = panel * LANES;
                 let sums = block.sums(s, panel);
                 let count = (grid.channels - channel).min(LANES);
                 let epilogue = PanelEpilogue::new(s, &task.epilogue, channel, count);
-                epilogue.store_all(s, sums, &sink, &outputs.output, &outputs.residual);
+                epilogue.store_all(s, &sums, &sink, &places[0], &places[1]);
             }
         },
     );

@@ -9,7 +9,7 @@ use crate::device::simd::{Runs, Simd, ViewMut};
 use crate::device::tensor::Segment;
 
 use super::super::params::ConvParams;
-use super::block::{Input, multiply};
+use super::block::{Input, InputRows, multiply};
 use super::pack::PackedRows;
 use super::{Band, ConvTask, taps_are_one_run};
 
@@ -43,10 +43,9 @@ fn in_place<'a>(task: &ConvTask<'a>) -> Option<&'a Segment> {
 fn conv_in_place<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, segment: &Segment) {
     let (params, rows) = (task.params, &segment.rows);
     let (width, pixel) = (params.output.w as usize, rows.pixel_stride as usize);
-    let stride = params.window.y.stride as usize;
     let input = Input {
         memory: task.source.memory(),
-        row_start: |y| rows.row_start(band.image, y * stride),
+        rows: InputRows::Picture { rows, image: band.image, stride: params.window.y.stride as usize },
         pixel_step: params.window.x.stride as usize * pixel,
         runs: runs(params, params.window.y.dilation as usize * rows.row_stride as usize, pixel),
     };
@@ -63,9 +62,10 @@ fn conv_packed<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut
     while first < band.rows.end {
         let end = band.rows.end.min(first + packed.output_rows);
         let rows = packed.pack(s, task, band.image, first..end, scratch);
+        let step = packed.output_step * row_len;
         let input = Input {
             memory: scratch.as_view().range(0, rows * row_len),
-            row_start: |y: usize| (y - first) * packed.output_step * row_len,
+            rows: InputRows::Even { first: 0usize.wrapping_sub(first * step), step },
             pixel_step: params.window.x.stride as usize * channels,
             runs: runs(params, packed.tap_step * row_len, channels),
         };

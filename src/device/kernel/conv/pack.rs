@@ -184,7 +184,7 @@ fn apply_segment<S: Simd>(
     task: &ConvTask<'_>,
     segment: &Segment,
     [channel, pixels]: [usize; 2],
-    (prologue, function): (&Prologue<'_>, LaneFunction<S>),
+    (prologue, function): (&Prologue<'_>, LaneFunction<'_, S>),
     row: View<'_, f32>,
     target: ViewMut<'_, f32>,
 ) {

@@ -8,7 +8,7 @@ use core::ops::Range;
 use crate::device::simd::{Runs, Simd, ViewMut};
 
 use super::super::params::ConvParams;
-use super::block::{BLOCK_PIXELS, Input, multiply};
+use super::block::{BLOCK_PIXELS, Input, InputRows, multiply};
 use super::pack::pack_pixels;
 use super::{Band, ConvTask};
 
@@ -42,7 +42,7 @@ pub(super) fn conv<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: Vie
     if let (Some(segment), None) = (task.source.single(), &task.prologue) {
         let input = Input {
             memory: task.source.memory(),
-            row_start: |y| segment.rows.row_start(band.image, y),
+            rows: InputRows::Picture { rows: &segment.rows, image: band.image, stride: 1 },
             pixel_step: segment.rows.pixel_stride as usize,
             runs,
         };
@@ -55,7 +55,7 @@ pub(super) fn conv<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: Vie
         pack(s, task, band.image, first..first + count, scratch);
         let input = Input {
             memory: scratch.as_view().range(0, count * channels),
-            row_start: |y: usize| (y * width).wrapping_sub(first).wrapping_mul(channels),
+            rows: InputRows::Even { first: 0usize.wrapping_sub(first * channels), step: width * channels },
             pixel_step: channels,
             runs,
         };

@@ -220,11 +220,15 @@ impl Patch<'_> {
             let count = (channels - c).min(LANES);
             let mut rows = [[s.splat(0.0); 4]; 4];
             for (i, row) in rows.iter_mut().enumerate() {
-                let d: [S::F32; 4] = core::array::from_fn(|j| self.load::<S, PLAIN>(s, [i, j], c, count));
+                let mut d = [s.splat(0.0); 4];
+                for (j, d) in d.iter_mut().enumerate() {
+                    *d = self.load::<S, PLAIN>(s, [i, j], c, count);
+                }
                 *row = [s.sub(d[0], d[2]), s.add(d[1], d[2]), s.sub(d[2], d[1]), s.sub(d[1], d[3])];
             }
-            let columns: [[S::F32; 4]; 4] = core::array::from_fn(|j| rows.map(|row| row[j]));
-            for (j, d) in columns.into_iter().enumerate() {
+            let [r0, r1, r2, r3] = rows;
+            for j in [0, 1, 2, 3] {
+                let d = [r0[j], r1[j], r2[j], r3[j]];
                 let places = [s.sub(d[0], d[2]), s.add(d[1], d[2]), s.sub(d[2], d[1]), s.sub(d[1], d[3])];
                 for (i, place) in places.into_iter().enumerate() {
                     v.store_partial(s, (4 * i + j) * layout.v_plane + c, place, count);
@@ -293,11 +297,16 @@ fn transform_output<S: Simd>(
 fn output_patch<S: Simd>(s: S, layout: &Layout, m: View<'_, f32>) -> [[S::F32; 2]; 2] {
     let mut columns = [[s.splat(0.0); 2]; 4];
     for (j, column) in columns.iter_mut().enumerate() {
-        let m: [S::F32; 4] = core::array::from_fn(|i| m.load(s, (4 * i + j) * layout.m_plane));
-        *column = [s.add(s.add(m[0], m[1]), m[2]), s.sub(s.sub(m[1], m[2]), m[3])];
+        let mut d = [s.splat(0.0); 4];
+        for (i, d) in d.iter_mut().enumerate() {
+            *d = m.load(s, (4 * i + j) * layout.m_plane);
+        }
+        *column = [s.add(s.add(d[0], d[1]), d[2]), s.sub(s.sub(d[1], d[2]), d[3])];
     }
-    [0, 1].map(|i| {
-        let m = columns.map(|column| column[i]);
-        [s.add(s.add(m[0], m[1]), m[2]), s.sub(s.sub(m[1], m[2]), m[3])]
-    })
+    let [c0, c1, c2, c3] = columns;
+    let mut pixels = [[s.splat(0.0); 2]; 2];
+    for (i, pixels) in pixels.iter_mut().enumerate() {
+        *pixels = [s.add(s.add(c0[i], c1[i]), c2[i]), s.sub(s.sub(c1[i], c2[i]), c3[i])];
+    }
+    pixels
 }
