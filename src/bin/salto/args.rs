@@ -82,9 +82,9 @@ pub(crate) struct Run {
 /// How a picture becomes an input: `(value · scale − mean) / std`, values from 0 to 255.
 #[derive(Debug, Args)]
 pub(crate) struct Picture {
-    /// Factor of the picture's values, which go from 0 to 255
-    #[arg(long, value_name = "S", default_value_t = 1.0 / 255.0)]
-    pub(crate) scale: f32,
+    /// Factor of the picture's values, which go from 0 to 255 [default: 1/255]
+    #[arg(long, value_name = "S")]
+    pub(crate) scale: Option<f32>,
     /// Subtracted after scaling: one number, or one for each channel
     #[arg(long, value_name = "M,…", value_delimiter = ',', default_value = "0", allow_hyphen_values = true)]
     pub(crate) mean: Vec<f32>,

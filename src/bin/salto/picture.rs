@@ -55,19 +55,20 @@ impl Size {
 /// Decodes a file and turns it upright.
 fn decode(path: &Path) -> Result<DynamicImage> {
     let bytes = files::read(path)?;
-    let decoded = || {
-        let reader = ImageReader::new(std::io::Cursor::new(&bytes)).with_guessed_format()?;
-        let mut decoder = reader.into_decoder()?;
-        let orientation = decoder.orientation()?;
-        let mut picture = DynamicImage::from_decoder(decoder)?;
-        picture.apply_orientation(orientation);
-        Ok(picture)
-    };
-    decoded().map_err(|error: image::ImageError| {
+    upright(&bytes).map_err(|error| {
         Error::new(ErrorKind::Format, format!("no picture: {error}"))
             .in_file(path.display())
             .remedy("pictures are png, jpeg or bmp")
     })
+}
+
+fn upright(bytes: &[u8]) -> image::ImageResult<DynamicImage> {
+    let reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format()?;
+    let mut decoder = reader.into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut picture = DynamicImage::from_decoder(decoder)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
 }
 
 /// Resizes and crops to the input's size.
@@ -138,8 +139,9 @@ fn over_white(value: f32, alpha: f32) -> f32 {
 fn normalized(pixels: Vec<f32>, options: &Picture, channels: usize) -> Result<Vec<f32>> {
     let mean = for_channels("--mean", &options.mean, channels)?;
     let std = for_channels("--std", &options.std, channels)?;
+    let scale = options.scale.unwrap_or(1.0 / 255.0);
     let channel = (0..channels).cycle();
-    Ok(pixels.into_iter().zip(channel).map(|(value, c)| (value * options.scale - mean(c)) / std(c)).collect())
+    Ok(pixels.into_iter().zip(channel).map(|(value, c)| (value * scale - mean(c)) / std(c)).collect())
 }
 
 /// One number for all channels, or one for each.
@@ -163,7 +165,7 @@ mod tests {
     use image::{Rgba, RgbaImage};
 
     const PLAIN: Picture =
-        Picture { scale: 1.0, mean: Vec::new(), std: Vec::new(), resize: None, crop: false };
+        Picture { scale: Some(1.0), mean: Vec::new(), std: Vec::new(), resize: None, crop: false };
 
     fn options(mean: &[f32], std: &[f32]) -> Picture {
         Picture { mean: mean.into(), std: std.into(), ..PLAIN }
@@ -187,6 +189,21 @@ mod tests {
         let each = normalized(pixels(), &options(&[1.0, 2.0], &[2.0]), 2).expect("two means, one std");
         assert_eq!(each, [0.0, 0.0, 1.0, 1.0]);
         assert!(normalized(pixels(), &options(&[1.0, 2.0, 3.0], &[1.0]), 2).is_err());
+    }
+
+    /// A JPEG whose EXIF says that the camera was turned (orientation 6: the first row is the right side).
+    #[test]
+    fn a_camera_that_was_turned_is_turned_back() {
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        let flat = DynamicImage::new_rgb8(16, 8);
+        flat.write_to(&mut jpeg, image::ImageFormat::Jpeg).expect("encoded");
+        let mut jpeg = jpeg.into_inner();
+        assert_eq!(upright(&jpeg).map(|picture| picture.width()).ok(), Some(16));
+        let entry = [0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0];
+        let tiff = [b"MM\0\x2a\0\0\0\x08\0\x01".as_slice(), &entry, &[0; 4]].concat();
+        let segment = [b"\xff\xe1\0\x22Exif\0\0".as_slice(), &tiff].concat();
+        jpeg.splice(2..2, segment);
+        assert_eq!(upright(&jpeg).map(|picture| picture.width()).ok(), Some(8));
     }
 
     #[test]
