@@ -1,4 +1,4 @@
-//! Kernels alone, on shapes of the networks that salto is made for: `cargo bench --bench kernels [-- FILTER]`.
+//! All kernels but convolutions (`conv.rs`) alone, on shapes of the networks that salto is made for: `cargo bench --bench kernels [-- FILTER]`.
 //!
 //! Each benchmark's name says operator, shape and SIMD level. Throughput counts multiplications with additions for
 //! convolutions, output elements for the others. One thread, warm caches: inside a network kernels are slower.
@@ -12,14 +12,13 @@ use core::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use salto::device::kernel::params::{
-    BinaryKind, BinaryParams, ConvAlgorithm, ConvParams, ConvTransposeParams, MapParams, PoolKind,
-    PoolParams, RearrangeParams, ResizeKind, ResizeParams, SoftmaxParams,
+    BinaryKind, BinaryParams, ConvTransposeParams, MapParams, PoolKind, PoolParams, RearrangeParams,
+    ResizeKind, ResizeParams, SoftmaxParams,
 };
 use salto::device::kernel::{
-    Band, BinaryTask, ConvTask, ConvTransposeTask, Epilogue, MapTask, Operand, PoolTask, ResizeTask, Sink,
-    Source, binary_f32, conv_f32, conv_f32_scratch_len, conv_f32_weight_len, conv_transpose_f32,
-    conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len, map_f32, pool_f32, rearrange_f32,
-    rearrange_f32_rows, resize_f32, softmax_f32,
+    Band, BinaryTask, ConvTransposeTask, Epilogue, MapTask, Operand, PoolTask, ResizeTask, Sink, Source,
+    binary_f32, conv_transpose_f32, conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len, map_f32,
+    pool_f32, rearrange_f32, rearrange_f32_rows, resize_f32, softmax_f32,
 };
 use salto::device::simd::{Level, View, ViewMut};
 use salto::device::tensor::{Activation, ActivationKind, Extent, Rows, Segment, Window};
@@ -70,61 +69,6 @@ fn bench(c: &mut Criterion, name: &str, elements: u64, mut kernel: impl FnMut(Le
         group.bench_function(level.name(), |b| b.iter(|| kernel(black_box(level))));
     }
     group.finish();
-}
-
-fn bench_conv(
-    c: &mut Criterion,
-    name: &str,
-    input: Extent,
-    outputs: u32,
-    window: Window,
-    algorithm: ConvAlgorithm,
-) {
-    let (h, w) = window.output(input.h, input.w, false).unwrap();
-    let output = Extent::new(1, h, w, outputs);
-    let groups = if algorithm == ConvAlgorithm::Depthwise { outputs } else { 1 };
-    let params = ConvParams {
-        input,
-        output,
-        window,
-        groups,
-        algorithm: algorithm as u32,
-        activation: Activation::RELU,
-        prologue: Activation::IDENTITY,
-    };
-    let (source, mut target) = (Tensor::new(input), Tensor::new(output));
-    let weights = numbers(conv_f32_weight_len(&params));
-    let bias = numbers(Some(outputs.next_multiple_of(16)));
-    let mut scratch = numbers(conv_f32_scratch_len(&params));
-    let macs = u64::from(h * w * window.taps()) * u64::from(input.c / groups) * u64::from(outputs);
-    bench(c, &format!("conv/{name}"), macs, |level| {
-        let epilogue =
-            Epilogue { bias: Some(View::new(&bias)), residual: None, activation: Activation::RELU };
-        let weights = View::new(&weights);
-        let sink = target.sink();
-        let task =
-            ConvTask { params: &params, source: source.source(), weights, prologue: None, epilogue, sink };
-        let scratch = ViewMut::new(&mut scratch);
-        dispatch!(level, s => conv_f32(s, &task, &whole(&output), scratch));
-    });
-}
-
-fn convolutions(c: &mut Criterion) {
-    let same = Window::new(3, 3).with_padding(1);
-    let (pointwise, winograd) = (ConvAlgorithm::Pointwise, ConvAlgorithm::Winograd2x2);
-    let stem = Window::new(7, 7).with_stride(2).with_padding(3);
-    bench_conv(c, "64-256_56x56_1x1", Extent::new(1, 56, 56, 64), 256, Window::new(1, 1), pointwise);
-    bench_conv(c, "64-64_56x56_3x3", Extent::new(1, 56, 56, 64), 64, same, ConvAlgorithm::Im2col);
-    bench_conv(c, "64-64_56x56_3x3_winograd", Extent::new(1, 56, 56, 64), 64, same, winograd);
-    bench_conv(c, "3-64_224x224_7x7s2", Extent::new(1, 224, 224, 3), 64, stem, ConvAlgorithm::Im2col);
-    bench_conv(
-        c,
-        "96_112x112_3x3_depthwise",
-        Extent::new(1, 112, 112, 96),
-        96,
-        same,
-        ConvAlgorithm::Depthwise,
-    );
 }
 
 fn bench_conv_transpose(c: &mut Criterion, name: &str, input: Extent, outputs: u32, window: Window) {
@@ -249,5 +193,5 @@ fn movements(c: &mut Criterion) {
     }
 }
 
-criterion_group!(kernels, convolutions, transposed_convolutions, pools, elementwise, movements);
+criterion_group!(kernels, transposed_convolutions, pools, elementwise, movements);
 criterion_main!(kernels);
