@@ -1,7 +1,8 @@
 //! The host's planner: a placement as small as it can find, with a certificate of how good it is.
 //!
-//! Integers only; of the device side it imports `device::memory` alone. What flows in is a [`Problem`]; what flows out is a
-//! [`Placement`] that [`verify`](crate::device::memory::verify) has accepted. Called by the compiler and by `salto plan`.
+//! Integers only; of the device side it imports `device::memory` alone. What flows in is a
+//! [`Problem`](crate::device::memory::Problem); what flows out is a [`Placement`] that
+//! [`verify`](crate::device::memory::verify) has accepted. Called by the compiler and by `salto plan`.
 
 mod placement;
 mod search;
