@@ -1,4 +1,4 @@
-//! Arrays in the model's own layout, and NumPy's format for them.
+//! Arrays in the model's own layout, and their files in numpy's format.
 
 use std::path::Path;
 
