@@ -90,6 +90,7 @@ const fn axis_is_valid(axis: &Axis, input: u32, output: u32) -> bool {
         && axis.dilation > 0
         && axis.span() < LIMIT
         && (axis.stride as u64) < LIMIT
+        && (axis.dilation as u64) < LIMIT
         && (axis.pad_before as u64) < LIMIT
         && (output as u64) < LIMIT
         && (input as u64) < LIMIT
@@ -121,9 +122,11 @@ pub fn conv_transpose_f32<S: Simd>(
         #[inline(always)]
         || {
             for y in band.rows.clone() {
+                let rows = Taps::of(&task.params.window.y, y);
                 for first in 0..stride.min(width) {
-                    Phase { task, image: band.image, y, first, len: (width - first).div_ceil(stride) }
-                        .compute(s);
+                    let columns = Taps::of(&task.params.window.x, first);
+                    let len = (width - first).div_ceil(stride);
+                    Phase { task, image: band.image, y, first, len, rows, columns }.compute(s);
                 }
             }
         },
@@ -137,6 +140,47 @@ struct Phase<'a> {
     y: usize,
     first: usize,
     len: usize,
+    rows: Taps,
+    columns: Taps,
+}
+
+/// The taps of one output on one axis that fall on an element, and those elements, which may lie outside the input. For the
+/// next output of the phase it is the next element under every tap.
+#[derive(Clone, Copy)]
+struct Taps {
+    kernel: usize,
+    first: usize,
+    step: usize,
+    element: isize,
+    element_step: isize,
+}
+
+impl Taps {
+    /// The taps `k` of output `o` where `(o + padding − k·dilation) / stride` is whole: every so many, so two of them tell all.
+    #[inline(always)]
+    fn of(axis: &Axis, o: usize) -> Self {
+        let (kernel, stride) = (axis.kernel as usize, axis.stride as isize);
+        let reached =
+            |k: usize| (o + axis.pad_before as usize) as isize - (k * axis.dilation as usize) as isize;
+        let next = |from: usize| (from..kernel).find(|&k| reached(k) % stride == 0).unwrap_or(kernel);
+        let first = next(0);
+        let second = next((first + 1).min(kernel));
+        let element = reached(first) / stride;
+        Self {
+            kernel,
+            first,
+            step: second - first,
+            element,
+            element_step: element - reached(second) / stride,
+        }
+    }
+
+    /// Each tap and its element.
+    #[inline(always)]
+    fn iter(self) -> impl Iterator<Item = (usize, isize)> {
+        let taps = (self.first..self.kernel).step_by(self.step.max(1)).enumerate();
+        taps.map(move |(i, k)| (k, self.element - i as isize * self.element_step))
+    }
 }
 
 /// Some neighbouring outputs of a phase and some panels of a group.
@@ -179,19 +223,17 @@ impl Phase<'_> {
     /// serves all, else with 0; both give the same bits.
     #[inline(always)]
     fn sum<S: Simd>(&self, s: S, block: &Block, sums: &Sums<'_>) {
-        let (input, window) = (&self.task.params.input, &self.task.params.window);
+        let input = &self.task.params.input;
         let mut begun = false;
-        for ky in 0..window.y.kernel as usize {
-            let Some(row) = shift(&window.y, self.y, ky) else { continue };
+        for (ky, row) in self.rows.iter() {
             if row < 0 || row >= input.h as isize {
                 continue;
             }
-            for kx in 0..window.x.kernel as usize {
-                let Some(column) = shift(&window.x, self.first, kx) else { continue };
+            for (kx, column) in self.columns.iter() {
                 let begin = block.outputs.start.max((-column).max(0) as usize);
                 let end = block.outputs.end.min((input.w as isize - column).max(0) as usize);
                 if begin < end {
-                    let tap = ky * window.x.kernel as usize + kx;
+                    let tap = ky * self.columns.kernel + kx;
                     let pixel = (begin as isize + column) as usize;
                     let rows = begin - block.outputs.start..end - block.outputs.start;
                     self.sum_tap(s, block, sums, (tap, row as usize, pixel), rows, &mut begun);
@@ -298,13 +340,4 @@ impl Sums<'_> {
             }
         }
     }
-}
-
-/// The input element under tap `k` of output `o`, `(o + padding − k·dilation) / stride`, which may lie outside; `None` if the
-/// tap falls between two elements. For the next output of the phase it is the next element.
-#[inline(always)]
-fn shift(axis: &Axis, o: usize, k: usize) -> Option<isize> {
-    let reached = (o + axis.pad_before as usize) as isize - (k * axis.dilation as usize) as isize;
-    let stride = axis.stride as isize;
-    (reached % stride == 0).then_some(reached / stride)
 }

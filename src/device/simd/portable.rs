@@ -107,7 +107,16 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn floor(self, x: Self::F32) -> Self::F32 {
-        halves!(|x: f32x8| x.floor(); x)
+        // Not `wide`'s, which calls the C library for each lane where the build's target has no instruction for it.
+        let mut lanes = self.to_array(x);
+        for lane in &mut lanes {
+            let x = *lane;
+            let truncated = x as i32 as f32;
+            let floor = if truncated > x { truncated - 1.0 } else { truncated };
+            // From 2²³ on every number is whole; NaN stays.
+            *lane = if x.abs() < 8_388_608.0 { floor.copysign(x) } else { x };
+        }
+        self.lanes(lanes)
     }
 
     #[inline(always)]
