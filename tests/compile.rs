@@ -42,15 +42,15 @@ fn a_convolution_by_hand() -> Result<()> {
 fn residual_net() -> Result<Graph> {
     let mut net = Builder::new("residual", Seeded::new(3).perturbed());
     let x = net.input("x", &[2, 9, 8, 3])?;
-    let x = net.conv(x, ConvLayer::new(20, 3))?;
+    let x = net.conv(x, ConvLayer::new(68, 3))?;
     let x = net.batch_norm(x)?;
     let stem = net.name("stem").relu(x)?;
-    let y = net.conv(stem, ConvLayer::new(20, 3))?;
+    let y = net.conv(stem, ConvLayer::new(68, 3))?;
     let y = net.relu(y)?;
-    let y = net.conv(y, ConvLayer::new(20, 3))?;
+    let y = net.conv(y, ConvLayer::new(68, 3))?;
     let sum = net.plus(y, stem)?;
     let x = net.relu(sum)?;
-    let gate = net.conv(x, ConvLayer::new(20, 1))?;
+    let gate = net.conv(x, ConvLayer::new(68, 1))?;
     let gate = net.sigmoid(gate)?;
     let x = net.times(x, gate)?;
     let x = net.global_pool(x, PoolKind::Average)?;
@@ -69,7 +69,7 @@ fn a_residual_net_runs_and_keeps_any_tensor() -> Result<()> {
     assert!((plain[0].iter().sum::<f32>() - 2.0).abs() < 1e-5, "{plain:?}");
     let kept = run(&graph, &CompileOptions::default().keep(&["stem"]), &[&input])?;
     assert_eq!(plain[0], kept[0]);
-    assert!(kept[1].len() == 2 * 9 * 8 * 20 && kept[1].iter().all(|&x| x >= 0.0));
+    assert!(kept[1].len() == 2 * 9 * 8 * 68 && kept[1].iter().all(|&x| x >= 0.0));
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use salto::host::{Model, Result};
 /// Compiles a network; its output's dimensions for the user and its memory plan.
 fn compiled(graph: &Graph) -> Result<(Vec<u32>, MemoryReport)> {
     let compiled = compile(graph, &CompileOptions::default())?;
-    assert!(matches!(compiled.certificate, Certificate::Optimal(_)), "{:?}", compiled.certificate);
+    assert!(matches!(compiled.certificate(), Certificate::Optimal(_)), "{:?}", compiled.certificate());
     let model = Model::from_compiled(compiled)?;
     Ok((model.outputs()[0].model_dims(), MemoryReport::new(&model.program()?)))
 }

@@ -16,7 +16,7 @@ use crate::device::engine::{Engine, StepHook};
 #[cfg(feature = "std")]
 use crate::device::program::record::MAGIC;
 use crate::device::program::record::ModelLayout;
-use crate::device::program::{self, Program};
+use crate::device::program::{self, Program, ProgramError};
 use crate::device::simd::Level;
 use crate::device::tensor::{DType, Extent, Shape};
 
@@ -135,9 +135,9 @@ impl Model {
     /// A model of what [`compile`] made.
     ///
     /// # Errors
-    /// If the bytes were changed since.
+    /// None: what was compiled was checked.
     pub fn from_compiled(compiled: Compiled) -> Result<Self> {
-        Self::new(compiled.bytes)
+        Self::checked(compiled.into_bytes())
     }
 
     /// Reads a program (the content of a `.salto` file) and checks it.
@@ -145,13 +145,18 @@ impl Model {
     /// # Errors
     /// The bytes are no program that can run.
     pub fn from_program(bytes: &[u8]) -> Result<Self> {
-        Self::new(bytes.into())
+        Self::unchecked(bytes.into())
     }
 
-    fn new(bytes: AlignedBytes) -> Result<Self> {
-        let program = Program::from_bytes(&bytes).map_err(|error| {
-            Error::new(ErrorKind::Format, format!("no program: {error}")).remedy("compile the model again")
-        })?;
+    /// A model of bytes that nobody has looked at.
+    fn unchecked(bytes: AlignedBytes) -> Result<Self> {
+        Program::from_bytes(&bytes).map_err(no_program)?;
+        Self::checked(bytes)
+    }
+
+    /// A model of bytes that [`Program::from_bytes`] has accepted.
+    fn checked(bytes: AlignedBytes) -> Result<Self> {
+        let program = Program::assume_checked(&bytes).map_err(no_program)?;
         let inputs = program.inputs().map(Port::new).collect();
         let outputs = program.outputs().map(Port::new).collect();
         let arena_len = program.arena_len(1);
@@ -215,8 +220,7 @@ impl Model {
     /// # Errors
     /// None: it was checked when the model was made.
     pub fn program(&self) -> Result<Program<'_>> {
-        Program::assume_checked(&self.0.bytes)
-            .map_err(|error| Error::new(ErrorKind::Format, format!("no program: {error}")))
+        Program::assume_checked(&self.0.bytes).map_err(no_program)
     }
 }
 
@@ -326,6 +330,10 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn no_program(error: ProgramError) -> Error {
+    Error::new(ErrorKind::Format, format!("no program: {error}")).remedy("compile the model again")
 }
 
 /// Is the file a program, by its first bytes?

@@ -68,13 +68,28 @@ impl CompileOptions {
     }
 }
 
-/// A compiled program.
+/// A compiled program. Nobody can change its bytes, so they are checked once, when they are emitted.
 #[derive(Clone, Debug)]
 pub struct Compiled {
+    bytes: AlignedBytes,
+    certificate: Certificate,
+}
+
+impl Compiled {
     /// The program, for [`Program::from_bytes`](crate::device::program::Program::from_bytes) or a `.salto` file.
-    pub bytes: AlignedBytes,
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The same bytes, to keep.
+    pub fn into_bytes(self) -> AlignedBytes {
+        self.bytes
+    }
+
     /// How good its memory plan is.
-    pub certificate: Certificate,
+    pub const fn certificate(&self) -> Certificate {
+        self.certificate
+    }
 }
 
 /// Compiles a graph.
