@@ -78,9 +78,23 @@ fn layers() -> Vec<(&'static str, ConvParams)> {
     layers
 }
 
-/// Speed does not depend on the values, as long as they are ordinary numbers.
-fn ones(len: Option<u32>) -> Vec<f32> {
-    vec![1.0; len.unwrap() as usize]
+/// Elements that begin at a multiple of 64 bytes, as they do in a program and its arena.
+struct Aligned {
+    elements: Vec<f32>,
+    len: usize,
+}
+
+impl Aligned {
+    /// Ones: speed does not depend on the values, as long as they are ordinary numbers.
+    fn ones(len: Option<u32>) -> Self {
+        let len = len.unwrap() as usize;
+        Self { elements: vec![1.0; len + 16], len }
+    }
+
+    fn as_mut(&mut self) -> &mut [f32] {
+        let first = self.elements.as_ptr().align_offset(64);
+        &mut self.elements[first..first + self.len]
+    }
 }
 
 fn contiguous(extent: &Extent) -> Segment {
@@ -88,19 +102,20 @@ fn contiguous(extent: &Extent) -> Segment {
 }
 
 fn bench_layer(c: &mut Criterion, name: &str, params: &ConvParams) {
-    let (input, mut output) = (ones(params.input.checked_len()), ones(params.output.checked_len()));
-    let weights = ones(conv_f32_weight_len(params));
-    let bias = ones(Some(params.output.c.next_multiple_of(16)));
-    let mut scratch = ones(conv_f32_scratch_len(params));
+    let mut input = Aligned::ones(params.input.checked_len());
+    let mut output = Aligned::ones(params.output.checked_len());
+    let mut weights = Aligned::ones(conv_f32_weight_len(params));
+    let mut bias = Aligned::ones(Some(params.output.c.next_multiple_of(16)));
+    let mut scratch = Aligned::ones(conv_f32_scratch_len(params));
     let (from, to) = ([contiguous(&params.input)], contiguous(&params.output));
-    let bias = Some(View::new(&bias));
+    let bias = Some(View::new(bias.as_mut()));
     let task = ConvTask {
         params,
-        source: Source::new(View::new(&input), &from, params.input),
-        weights: View::new(&weights),
+        source: Source::new(View::new(input.as_mut()), &from, params.input),
+        weights: View::new(weights.as_mut()),
         prologue: None,
         epilogue: Epilogue { bias, residual: None, activation: params.activation },
-        sink: Sink::new(ViewMut::new(&mut output), &to, params.output),
+        sink: Sink::new(ViewMut::new(output.as_mut()), &to, params.output),
     };
     let macs = u64::from(params.window.taps() * params.input.c / params.groups)
         * u64::from(params.output.checked_len().unwrap());
@@ -115,7 +130,7 @@ fn bench_layer(c: &mut Criterion, name: &str, params: &ConvParams) {
         let band = Band { image: 0, rows: 0..params.output.h as usize };
         group.bench_function(BenchmarkId::from_parameter(level.name()), |b| {
             b.iter(|| {
-                let scratch = ViewMut::new(&mut scratch);
+                let scratch = ViewMut::new(scratch.as_mut());
                 dispatch!(black_box(level), s => conv_f32(s, &task, &band, scratch));
             });
         });
