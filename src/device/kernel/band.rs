@@ -261,8 +261,13 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
         residuals: &[u32; PIXELS],
     ) {
         if self.count < LANES || self.residual.is_some() || self.function.other.is_some() {
+            // Through memory and a loop; the sums themselves stay in registers.
+            let mut lanes = [[0.0; LANES]; PIXELS];
             for pixel in 0..PIXELS {
-                self.store(s, sums[pixel], sink, outputs[pixel] as usize, residuals[pixel] as usize);
+                lanes[pixel] = s.to_array(sums[pixel]);
+            }
+            for ((lanes, &output), &residual) in lanes.iter().zip(outputs).zip(residuals) {
+                self.store(s, s.lanes(*lanes), sink, output as usize, residual as usize);
             }
             return;
         }

@@ -83,27 +83,11 @@ impl<const OUTPUTS: usize> TapBlock<'_, OUTPUTS> {
         panel: usize,
         load: impl Fn(*const f32) -> S::F32,
     ) -> [S::F32; OUTPUTS] {
-        // Three columns, the commonest, without a loop.
-        if self.taps.columns == 3 {
-            self.sum_columns(s, panel, 3, load)
-        } else {
-            self.sum_columns(s, panel, self.taps.columns, load)
-        }
-    }
-
-    #[inline(always)]
-    fn sum_columns<S: Simd>(
-        &self,
-        s: S,
-        panel: usize,
-        columns: usize,
-        load: impl Fn(*const f32) -> S::F32,
-    ) -> [S::F32; OUTPUTS] {
         let taps = &self.taps;
         let weights = taps.weights.pointer().wrapping_add(panel * taps.weight_panel_stride);
         let mut sums = [s.splat(0.0); OUTPUTS];
         for row in 0..taps.rows {
-            for column in 0..columns {
+            for column in 0..taps.columns {
                 let weight = weights.wrapping_add(row * taps.weight_row_stride + column * LANES);
                 // SAFETY: `at` checked 16 weights at the last tap of the last panel, which is behind every other tap's.
                 let weight = unsafe { s.load_pointer(weight) };

@@ -100,22 +100,46 @@ pub(super) fn conv<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: Vie
     let m = scratch.range(v.len(), FREQUENCIES * layout.m_plane);
     for block in 0..blocks.parts {
         let block = patches.start + blocks.bound(block)..patches.start + blocks.bound(block + 1);
-        for (i, patch) in block.clone().enumerate() {
-            let place = [patch / width * 2, patch % width * 2];
-            transform_input(s, task, &layout, band.image, place, v.from(i * layout.channels));
+        for run in runs(block.clone(), width) {
+            transform_input(s, task, &layout, band.image, &run, v.from(run.first * layout.channels));
         }
         let panels = (task.params.output.c as usize).div_ceil(LANES);
         let mut panel = 0;
         while panel < panels {
             let group = panel..panels.min(panel + GROUP / LANES);
             multiply(s, task, &layout, group.clone(), block.len(), [v, m]);
-            for (i, patch) in block.clone().enumerate() {
-                let place = [patch / width * 2, patch % width * 2];
-                transform_output(s, task, &layout, band, place, group.clone(), m.from(i * GROUP));
+            for run in runs(block.clone(), width) {
+                transform_output(s, task, &layout, band, &run, group.clone(), m.from(run.first * GROUP));
             }
             panel = group.end;
         }
     }
+}
+
+/// Patches of one row of patches.
+#[derive(Clone, Debug)]
+struct PatchRun {
+    /// The first one's number within the block.
+    first: usize,
+    /// First output row.
+    y: usize,
+    /// First output column of the first patch; the next patch begins two columns on.
+    x: usize,
+    /// Patches.
+    count: usize,
+}
+
+/// The patches of a block, row by row; `width` patches are a row of the picture.
+fn runs(block: Range<usize>, width: usize) -> impl Iterator<Item = PatchRun> {
+    (block.start / width..block.end.div_ceil(width)).map(move |row| {
+        let patches = block.start.max(row * width)..block.end.min((row + 1) * width);
+        PatchRun {
+            first: patches.start - block.start,
+            y: row * 2,
+            x: (patches.start - row * width) * 2,
+            count: patches.len(),
+        }
+    })
 }
 
 /// `M = V · weights` of some panels, frequency by frequency.
@@ -164,149 +188,184 @@ fn multiply<S: Simd>(
     }
 }
 
-/// Writes `Bᵀ d B` of the patch whose first output is `place` to all planes of V.
+/// Writes `Bᵀ d B` of the patches of a run to all planes of V.
 #[inline(always)]
 fn transform_input<S: Simd>(
     s: S,
     task: &ConvTask<'_>,
     layout: &Layout,
     image: usize,
-    place: [usize; 2],
+    run: &PatchRun,
     v: ViewMut<'_, f32>,
 ) {
     let (input, window) = (&task.params.input, &task.params.window);
-    let y = window.y.first_input(place[0]);
-    let x = window.x.first_input(place[1]);
-    let inside = |i: isize, len: u32| i >= 0 && i < len as isize;
-    let whole = inside(y, input.h) && inside(y + 3, input.h) && inside(x, input.w) && inside(x + 3, input.w);
+    let first_y = window.y.first_input(run.y);
     let mut channel = 0;
     for segment in task.source.segments() {
-        let pixel = segment.rows.pixel_stride as usize;
-        // Patch row `i`, from column `x` on; where `x` is negative, from column 0 on.
-        let rows: [Option<View<'_, f32>>; 4] = core::array::from_fn(|i| {
-            let y = y + i as isize;
-            inside(y, input.h)
-                .then(|| task.source.row(segment, image, y as usize).from(x.max(0) as usize * pixel))
-        });
-        let columns =
-            [0, 1, 2, 3].map(|j| inside(x + j, input.w).then(|| (x + j - x.max(0)) as usize * pixel));
-        let patch =
-            Patch { rows, columns, segment, first_channel: channel, prologue: task.prologue.as_ref() };
-        if whole && task.prologue.is_none() {
-            patch.transform::<S, true>(s, layout, v.from(channel));
-        } else {
-            patch.transform::<S, false>(s, layout, v.from(channel));
+        let mut rows = [None; 4];
+        for (i, row) in rows.iter_mut().enumerate() {
+            let y = first_y + i as isize;
+            if y >= 0 && y < input.h as isize {
+                *row = Some(task.source.row(segment, image, y as usize));
+            }
+        }
+        let patches = Patches { rows, segment, channel, width: input.w as isize, prologue: task.prologue };
+        for patch in 0..run.count {
+            let x = window.x.first_input(run.x + 2 * patch);
+            patches.transform(s, layout, x, v.from(patch * layout.channels + channel));
         }
         channel += segment.channels as usize;
     }
 }
 
-/// The 4×4 pixels of a patch in one segment; `None` is padding.
-struct Patch<'a> {
+/// The patches of a run in one segment.
+struct Patches<'a> {
+    /// The four input rows; `None` is padding.
     rows: [Option<View<'a, f32>>; 4],
-    columns: [Option<usize>; 4],
     segment: &'a Segment,
-    first_channel: usize,
-    prologue: Option<&'a Prologue<'a>>,
+    /// The segment's first channel.
+    channel: usize,
+    /// Pixels of a row.
+    width: isize,
+    prologue: Option<Prologue<'a>>,
 }
 
-impl Patch<'_> {
-    /// Transforms all channels of the segment. `PLAIN`: no pixel is padding, and there is no prologue.
+impl Patches<'_> {
+    /// Transforms all channels of the patch that begins at input column `x`.
     #[inline(always)]
-    fn transform<S: Simd, const PLAIN: bool>(&self, s: S, layout: &Layout, v: ViewMut<'_, f32>) {
+    fn transform<S: Simd>(&self, s: S, layout: &Layout, x: isize, v: ViewMut<'_, f32>) {
         let channels = self.segment.channels as usize;
+        let whole = x >= 0 && x + 4 <= self.width;
         let mut c = 0;
         while c < channels {
             let count = (channels - c).min(LANES);
-            let mut rows = [[s.splat(0.0); 4]; 4];
-            for (i, row) in rows.iter_mut().enumerate() {
-                let mut d = [s.splat(0.0); 4];
-                for (j, d) in d.iter_mut().enumerate() {
-                    *d = self.load::<S, PLAIN>(s, [i, j], c, count);
+            let patch = match &self.rows {
+                [Some(a), Some(b), Some(d), Some(e)]
+                    if whole && self.prologue.is_none() && count == LANES =>
+                {
+                    self.load_whole(s, [a, b, d, e], x as usize, c)
                 }
-                *row = [s.sub(d[0], d[2]), s.add(d[1], d[2]), s.sub(d[2], d[1]), s.sub(d[1], d[3])];
-            }
-            let [r0, r1, r2, r3] = rows;
-            for j in [0, 1, 2, 3] {
-                let d = [r0[j], r1[j], r2[j], r3[j]];
-                let places = [s.sub(d[0], d[2]), s.add(d[1], d[2]), s.sub(d[2], d[1]), s.sub(d[1], d[3])];
-                for (i, place) in places.into_iter().enumerate() {
-                    v.store_partial(s, (4 * i + j) * layout.v_plane + c, place, count);
-                }
-            }
+                _ => self.load(s, x, c, count),
+            };
+            transform_patch(s, &patch, layout.v_plane, v.from(c), count);
             c += count;
         }
     }
 
-    /// Channels `c..c + count` of a pixel, the prologue applied; 0 in the padding.
+    /// Channels `c..c + 16` of a patch without padding and prologue.
     #[inline(always)]
-    fn load<S: Simd, const PLAIN: bool>(&self, s: S, [i, j]: [usize; 2], c: usize, count: usize) -> S::F32 {
-        let (Some(row), Some(column)) = (&self.rows[i], self.columns[j]) else { return s.splat(0.0) };
-        let x = row.load_partial(s, column + c, count);
-        match self.prologue {
-            Some(prologue) if !PLAIN => {
-                let scale = channel_lanes(s, &prologue.scale, self.first_channel + c);
-                let shift = channel_lanes(s, &prologue.shift, self.first_channel + c);
-                LaneFunction::new(s, &prologue.activation).apply(s, s.mul_add(x, scale, shift))
+    fn load_whole<S: Simd>(&self, s: S, rows: [&View<'_, f32>; 4], x: usize, c: usize) -> [[S::F32; 4]; 4] {
+        let pixel = self.segment.rows.pixel_stride as usize;
+        let mut patch = [[s.splat(0.0); 4]; 4];
+        for (row, view) in patch.iter_mut().zip(rows) {
+            for (j, d) in row.iter_mut().enumerate() {
+                *d = view.load(s, (x + j) * pixel + c);
             }
-            _ => x,
+        }
+        patch
+    }
+
+    /// Channels `c..c + count` of a patch, the prologue applied; 0 in the padding.
+    #[inline(always)]
+    fn load<S: Simd>(&self, s: S, x: isize, c: usize, count: usize) -> [[S::F32; 4]; 4] {
+        let pixel = self.segment.rows.pixel_stride as usize;
+        let mut patch = [[s.splat(0.0); 4]; 4];
+        for (row, view) in patch.iter_mut().zip(&self.rows) {
+            let Some(view) = view else { continue };
+            for (j, d) in row.iter_mut().enumerate() {
+                let x = x + j as isize;
+                if x >= 0 && x < self.width {
+                    *d = self.apply(s, view.load_partial(s, x as usize * pixel + c, count), c);
+                }
+            }
+        }
+        patch
+    }
+
+    /// Applies the prologue, if there is one, to channels from `c` on.
+    #[inline(always)]
+    fn apply<S: Simd>(&self, s: S, x: S::F32, c: usize) -> S::F32 {
+        let Some(prologue) = &self.prologue else { return x };
+        let scale = channel_lanes(s, &prologue.scale, self.channel + c);
+        let shift = channel_lanes(s, &prologue.shift, self.channel + c);
+        LaneFunction::new(s, &prologue.activation).apply(s, s.mul_add(x, scale, shift))
+    }
+}
+
+/// Writes `Bᵀ d B`, by the rows `(1, 0, −1, 0)`, `(0, 1, 1, 0)`, `(0, −1, 1, 0)`, `(0, 1, 0, −1)` of `Bᵀ`; the first `count`
+/// lanes of each frequency.
+#[inline(always)]
+fn transform_patch<S: Simd>(s: S, d: &[[S::F32; 4]; 4], plane: usize, v: ViewMut<'_, f32>, count: usize) {
+    let mut rows = [[s.splat(0.0); 4]; 4];
+    for (row, d) in rows.iter_mut().zip(d) {
+        *row = [s.sub(d[0], d[2]), s.add(d[1], d[2]), s.sub(d[2], d[1]), s.sub(d[1], d[3])];
+    }
+    let [r0, r1, r2, r3] = rows;
+    for j in [0, 1, 2, 3] {
+        let d = [r0[j], r1[j], r2[j], r3[j]];
+        let places = [s.sub(d[0], d[2]), s.add(d[1], d[2]), s.sub(d[2], d[1]), s.sub(d[1], d[3])];
+        for (i, place) in places.into_iter().enumerate() {
+            v.store_partial(s, (4 * i + j) * plane, place, count);
         }
     }
 }
 
-/// Finishes the outputs `Aᵀ M A` of the patch whose first output is `place`, those that lie in the band and the picture.
+/// Finishes the outputs `Aᵀ M A` of the patches of a run, those that lie in the band and the picture.
 #[inline(always)]
 fn transform_output<S: Simd>(
     s: S,
     task: &ConvTask<'_>,
     layout: &Layout,
     band: &Band,
-    place: [usize; 2],
+    run: &PatchRun,
     panels: Range<usize>,
     m: ViewMut<'_, f32>,
 ) {
-    let output = &task.params.output;
-    let sink = task.sink.memory();
+    let (output, pixel) = (&task.params.output, task.sink.pixel_stride());
     let residual = task.epilogue.residual.and_then(|source| source.single());
+    let residual_pixel = residual.map_or(0, |segment| segment.rows.pixel_stride as usize);
+    let sink = task.sink.memory();
     for panel in panels.clone() {
         let channel = panel * LANES;
-        let epilogue =
-            PanelEpilogue::new(s, &task.epilogue, channel, (output.c as usize - channel).min(LANES));
-        let pixels = output_patch(s, layout, m.as_view().from((panel - panels.start) * LANES));
-        for (i, row) in pixels.iter().enumerate() {
-            let y = place[0] + i;
+        let count = (output.c as usize - channel).min(LANES);
+        let epilogue = PanelEpilogue::new(s, &task.epilogue, channel, count);
+        let m = m.as_view().from((panel - panels.start) * LANES);
+        // Row by row of the 2×2 outputs, so that a patch's sums are few enough for registers.
+        for i in [0, 1] {
+            let y = run.y + i;
             if !band.rows.contains(&y) {
                 continue;
             }
             let start = task.sink.rows().row_start(band.image, y);
-            for (j, &sums) in row.iter().enumerate() {
-                let x = place[1] + j;
-                if x < output.w as usize {
-                    let from = residual.map_or(0, |segment| {
-                        segment.rows.row_start(band.image, y) + x * segment.rows.pixel_stride as usize
-                    });
-                    epilogue.store(s, sums, &sink, start + x * task.sink.pixel_stride(), from);
+            let residual = residual.map_or(0, |segment| segment.rows.row_start(band.image, y));
+            for patch in 0..run.count {
+                let x = run.x + 2 * patch;
+                let m = m.from(patch * GROUP);
+                let [left, right] =
+                    if i == 0 { output_row::<S, 0>(s, layout, m) } else { output_row::<S, 1>(s, layout, m) };
+                epilogue.store(s, left, &sink, start + x * pixel, residual + x * residual_pixel);
+                if x + 1 < output.w as usize {
+                    let (x, sums) = (x + 1, right);
+                    epilogue.store(s, sums, &sink, start + x * pixel, residual + x * residual_pixel);
                 }
             }
         }
     }
 }
 
-/// `Aᵀ M A` of one patch and panel, by the rows `(1, 1, 1, 0)` and `(0, 1, −1, −1)` of `Aᵀ`.
+/// Row `ROW` of `Aᵀ M A` of one patch and panel, by the rows `(1, 1, 1, 0)` and `(0, 1, −1, −1)` of `Aᵀ`.
 #[inline(always)]
-fn output_patch<S: Simd>(s: S, layout: &Layout, m: View<'_, f32>) -> [[S::F32; 2]; 2] {
-    let mut columns = [[s.splat(0.0); 2]; 4];
+fn output_row<S: Simd, const ROW: usize>(s: S, layout: &Layout, m: View<'_, f32>) -> [S::F32; 2] {
+    let mut columns = [s.splat(0.0); 4];
     for (j, column) in columns.iter_mut().enumerate() {
-        let mut d = [s.splat(0.0); 4];
-        for (i, d) in d.iter_mut().enumerate() {
-            *d = m.load(s, (4 * i + j) * layout.m_plane);
-        }
-        *column = [s.add(s.add(d[0], d[1]), d[2]), s.sub(s.sub(d[1], d[2]), d[3])];
+        let m1 = m.load(s, (4 + j) * layout.m_plane);
+        let m2 = m.load(s, (8 + j) * layout.m_plane);
+        *column = if ROW == 0 {
+            s.add(s.add(m.load(s, j * layout.m_plane), m1), m2)
+        } else {
+            s.sub(s.sub(m1, m2), m.load(s, (12 + j) * layout.m_plane))
+        };
     }
     let [c0, c1, c2, c3] = columns;
-    let mut pixels = [[s.splat(0.0); 2]; 2];
-    for (i, pixels) in pixels.iter_mut().enumerate() {
-        *pixels = [s.add(s.add(c0[i], c1[i]), c2[i]), s.sub(s.sub(c1[i], c2[i]), c3[i])];
-    }
-    pixels
+    [s.add(s.add(c0, c1), c2), s.sub(s.sub(c1, c2), c3)]
 }
