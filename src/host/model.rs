@@ -420,6 +420,7 @@ fn refused(error: crate::device::engine::EngineError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::graph::{Seeded, zoo};
 
     #[test]
     fn planes_and_pixels_are_each_others_inverse() {
@@ -431,5 +432,23 @@ mod tests {
         let mut back = vec![0.0; planes.len()];
         deinterleave(&extent, &pixels, &mut back);
         assert_eq!(back, planes);
+    }
+
+    #[test]
+    fn a_step_without_its_operand_is_refused() {
+        use crate::device::engine::EngineError;
+        use crate::device::program::record::{Header, OpCode, Place, StepHead};
+        let mut bytes = Model::from_graph(&zoo::resnet8(Seeded::new(1)).unwrap()).unwrap().0.bytes.clone();
+        let header: Header = bytemuck::pod_read_unaligned(&bytes[..size_of::<Header>()]);
+        let start = header.steps.offset as usize;
+        let head: StepHead = bytemuck::pod_read_unaligned(&bytes[start..start + size_of::<StepHead>()]);
+        let places = start + head.len as usize - head.places as usize * size_of::<Place>();
+        bytes[places..places + size_of::<Place>()].copy_from_slice(bytemuck::bytes_of(&Place::ABSENT));
+        program::seal(&mut bytes);
+        assert!(Program::from_bytes(&bytes).is_err());
+        let program = Program::assume_checked(&bytes).unwrap();
+        let mut arena = AlignedBytes::zeroed(program.arena_len(1));
+        let refused = EngineError::MissingOperand { step: 0, operator: OpCode::Conv };
+        assert_eq!(Engine::new(&program, &mut arena).err(), Some(refused));
     }
 }

@@ -27,6 +27,13 @@ pub enum EngineError {
         /// Its operator.
         operator: OpCode,
     },
+    /// A step lacks an operand that its operator needs: its program has not been checked.
+    MissingOperand {
+        /// The step.
+        step: usize,
+        /// Its operator.
+        operator: OpCode,
+    },
     /// No input of this number.
     NoInput {
         /// The number that was asked for.
@@ -70,6 +77,12 @@ impl fmt::Display for EngineError {
                 write!(
                     f,
                     "step {step} needs operator {operator:?}, which is not in the engine's table; name it in ops![…]"
+                )
+            }
+            Self::MissingOperand { step, operator } => {
+                write!(
+                    f,
+                    "step {step} lacks an operand of operator {operator:?}; read the program with Program::from_bytes"
                 )
             }
             Self::NoInput { index, count } => write!(f, "no input {index}: the program has {count}"),

@@ -6,7 +6,7 @@ use crate::device::program::{Program, Step};
 use crate::device::simd::{Arena, View, ViewMut};
 use crate::device::tensor::{Extent, Segment};
 
-/// A step of a checked program and the arena: gives operators their operands as views.
+/// A step of a checked program and the arena: gives operators their operands as views. Only the engine makes one.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
     program: &'a Program<'a>,

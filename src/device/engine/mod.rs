@@ -18,7 +18,6 @@ pub use bands::Work;
 pub use error::EngineError;
 pub use executor::{BandExecutor, Serial};
 pub use hook::StepHook;
-pub use job::Job;
 
 use core::marker::PhantomData;
 #[cfg(target_has_atomic = "ptr")]
@@ -30,6 +29,7 @@ use super::program::record::ALIGN;
 use super::program::{Program, Step};
 use super::simd::{Arena, Level};
 use bands::Bands;
+use job::Job;
 use operators::{AllOperators, OperatorTable};
 
 /// Runs one program in one arena.
@@ -41,6 +41,8 @@ pub struct Engine<'a, O = AllOperators, X = Serial, H = ()> {
     arena: Arena<'a>,
     level: Level,
     executor: X,
+    /// The executor's, when it came: the arena has this many scratches, whatever the executor says later.
+    workers: usize,
     hook: H,
     operators: PhantomData<O>,
 }
@@ -75,13 +77,25 @@ impl<'a, O: OperatorTable> Engine<'a, O> {
             return Err(EngineError::ArenaMisaligned { excess });
         }
         check_len(program, arena.len(), 1)?;
-        for (step, operator) in program.steps().map(|step| step.operator()).enumerate() {
+        let (arena, level) = (Arena::new(arena), Level::detect());
+        for (index, step) in program.steps().enumerate() {
+            let operator = step.operator();
             if !O::contains(operator) {
-                return Err(EngineError::MissingOperator { step, operator });
+                return Err(EngineError::MissingOperator { step: index, operator });
+            }
+            if !O::is_complete(&Job::new(program, &arena, &step)) {
+                return Err(EngineError::MissingOperand { step: index, operator });
             }
         }
-        let (arena, level) = (Arena::new(arena), Level::detect());
-        Ok(Self { program: *program, arena, level, executor: Serial, hook: (), operators: PhantomData })
+        Ok(Self {
+            program: *program,
+            arena,
+            level,
+            executor: Serial,
+            workers: 1,
+            hook: (),
+            operators: PhantomData,
+        })
     }
 }
 
@@ -98,15 +112,16 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
     /// The arena has fewer bytes than [`Program::arena_len`] for its workers.
     pub fn with_executor<Y: BandExecutor>(self, executor: Y) -> Result<Engine<'a, O, Y, H>, EngineError> {
         let Self { program, arena, level, hook, operators, .. } = self;
-        check_len(&program, arena.len(), executor.workers())?;
-        Ok(Engine { program, arena, level, executor, hook, operators })
+        let workers = executor.workers();
+        check_len(&program, arena.len(), workers)?;
+        Ok(Engine { program, arena, level, executor, workers, hook, operators })
     }
 
     /// The same engine, watched by `hook`; pass `&mut hook` to keep it.
     #[must_use]
     pub fn with_hook<K: StepHook>(self, hook: K) -> Engine<'a, O, X, K> {
-        let Self { program, arena, level, executor, operators, .. } = self;
-        Engine { program, arena, level, executor, hook, operators }
+        let Self { program, arena, level, executor, workers, operators, .. } = self;
+        Engine { program, arena, level, executor, workers, hook, operators }
     }
 
     /// The program.
@@ -176,16 +191,18 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
 
     fn compute(&self, step: &Step<'_>) {
         let job = Job::new(&self.program, &self.arena, step);
-        let Some(work) = O::work(step) else { return };
-        let workers = if step.is_parallel() { self.executor.workers() } else { 1 };
+        let work = O::work(step);
+        debug_assert!(work.is_some(), "{INCOMPLETE}");
+        let Some(work) = work else { return };
+        let workers = if step.is_parallel() { self.workers } else { 1 };
         let bands = Bands::divided(&work, workers);
         #[cfg(target_has_atomic = "ptr")]
         if workers > 1 && bands.count() > 1 {
             return self.side_by_side(&job, &bands, workers);
         }
-        for band in 0..bands.count() {
-            let _done = O::run(self.level, &job, &bands.get(band), job.scratch(0));
-        }
+        let mut all = (0..bands.count()).map(|band| bands.get(band));
+        let done = O::run(self.level, &job, job.scratch(0), &mut || all.next());
+        debug_assert!(done.is_some(), "{INCOMPLETE}");
     }
 
     /// Runs bands on the executor's threads. Workers and bands are numbered here, not by the executor: each number is given
@@ -199,20 +216,21 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
             if worker >= workers {
                 return;
             }
-            let scratch = job.scratch(worker);
-            loop {
+            let mut next = || {
                 let band = next_band.fetch_add(1, Ordering::Relaxed);
-                if band >= bands.count() {
-                    return;
-                }
-                let _done = O::run(level, job, &bands.get(band), scratch);
-            }
+                (band < bands.count()).then(|| bands.get(band))
+            };
+            let done = O::run(level, job, job.scratch(worker), &mut next);
+            debug_assert!(done.is_some(), "{INCOMPLETE}");
         };
         self.executor.execute(&work);
         // If the executor ran fewer calls than it has workers, this one takes the bands that may be left.
         work();
     }
 }
+
+/// What cannot happen, since [`Engine::build`] has refused such programs.
+const INCOMPLETE: &str = "a step without its operator or operands, in an engine that has looked at each";
 
 fn check_len(program: &Program<'_>, given: usize, workers: usize) -> Result<(), EngineError> {
     let needed = program.arena_len(workers);

@@ -9,7 +9,14 @@ use super::view::{View, ViewMut};
 /// The memory of one run: bytes that many views share.
 ///
 /// Only the engine makes one, from a verified plan: views that run side by side (bands of one step, on several threads)
-/// write disjoint rows, and what one step reads no other band of it writes. That proof is what makes sharing sound.
+/// write disjoint rows, and what one step reads no other band of it writes. That proof is what makes sharing sound, so
+/// nobody else can have a view of it:
+///
+/// ```compile_fail,E0624
+/// let mut memory = [0; 64];
+/// let arena = salto::device::simd::Arena::new(&mut memory);
+/// let _ = arena.view_mut::<f32>();
+/// ```
 #[derive(Debug)]
 pub struct Arena<'a> {
     start: *mut u8,
@@ -19,9 +26,13 @@ pub struct Arena<'a> {
 
 // SAFETY: `Arena` owns its memory exclusively during `'a` (it was made from `&mut [u8]`), and bytes have no thread affinity.
 unsafe impl Send for Arena<'_> {}
-// SAFETY: views are made inside the crate only (`pub(crate)`), by the engine, for the operands of one step of a checked
-// program. Bands of a step that run at the same time write disjoint rows of its output and scratch of their own worker, and the
-// checked plan keeps the output apart from every operand that is not read at the very element it is written (in place).
+// SAFETY: views of an arena are made by `view` and `view_mut` alone, which are `pub(in crate::device)` and which only the
+// engine's `Job` calls. No code outside the engine can have a `Job` (`Job::new` is the engine's, nothing public returns one),
+// be an operator that is given one or run a band of one (`Operator` and `OperatorTable` are sealed by the private `Compute`
+// and `ComputeTable`). The engine makes jobs of the steps of a checked program only, one step at a time, since `run` and
+// `run_step` borrow it exclusively; it numbers bands and workers itself and gives out each number once, whatever the
+// `BandExecutor` does. Bands of one step write disjoint rows of its output, each worker has a scratch of its own, and the
+// checked plan keeps the output apart from every operand that is not read at the very element where it is written (in place).
 unsafe impl Sync for Arena<'_> {}
 
 impl<'a> Arena<'a> {
@@ -47,12 +58,12 @@ impl<'a> Arena<'a> {
     }
 
     /// All of the arena as elements, to read; bytes that make no whole element at the end are left out.
-    pub(crate) fn view<T: Pod>(&self) -> View<'_, T> {
+    pub(in crate::device) fn view<T: Pod>(&self) -> View<'_, T> {
         self.view_mut().as_view()
     }
 
     /// All of the arena as elements, to write; bytes that make no whole element at the end are left out.
-    pub(crate) fn view_mut<T: Pod>(&self) -> ViewMut<'_, T> {
+    pub(in crate::device) fn view_mut<T: Pod>(&self) -> ViewMut<'_, T> {
         let whole = self.len - self.len % size_of::<T>();
         self.bytes().range(0, whole).cast()
     }

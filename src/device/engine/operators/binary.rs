@@ -1,7 +1,8 @@
 //! Element-wise functions of two operands.
 
-use super::{FUNCTION_COST, Operator, spatial};
-use crate::device::engine::{Job, Work};
+use super::{Compute, FUNCTION_COST, Operator, spatial};
+use crate::device::engine::Work;
+use crate::device::engine::job::Job;
 use crate::device::kernel::params::BinaryParams;
 use crate::device::kernel::{Band, BinaryTask, Operand, binary_f32, binary_f32_band_multiple};
 use crate::device::program::record::OpCode;
@@ -32,13 +33,19 @@ impl Operator for Binary {
         let params = params(step)?;
         Some(spatial(&params.output, binary_f32_band_multiple(params), FUNCTION_COST))
     }
+}
 
-    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, _scratch: ViewMut<'_, f32>) -> Option<()> {
+impl Compute for Binary {
+    type Task<'a> = BinaryTask<'a>;
+
+    fn task<'a>(job: &Job<'a>) -> Option<Self::Task<'a>> {
         let params = params(job.step())?;
         let a = operand(job, 0, params.a)?;
         let b = operand(job, 1, params.b)?;
-        let task = BinaryTask { params, a, b, sink: job.sink(params.output)? };
-        binary_f32(s, &task, band);
-        Some(())
+        Some(BinaryTask { params, a, b, sink: job.sink(params.output)? })
+    }
+
+    fn run<S: Simd>(s: S, task: &Self::Task<'_>, band: &Band, _scratch: ViewMut<'_, f32>) {
+        binary_f32(s, task, band);
     }
 }

@@ -1,7 +1,8 @@
 //! Convolutions and dense layers.
 
-use super::{Operator, spatial};
-use crate::device::engine::{Job, Work};
+use super::{Compute, Operator, spatial};
+use crate::device::engine::Work;
+use crate::device::engine::job::Job;
 use crate::device::kernel::params::ConvParams;
 use crate::device::kernel::{Band, ConvTask, Epilogue, Prologue, conv_f32, conv_f32_band_multiple};
 use crate::device::program::record::OpCode;
@@ -25,8 +26,12 @@ impl Operator for Conv {
         let products = taps.saturating_mul(u64::from(params.input.c / params.groups.max(1)));
         Some(spatial(&params.output, conv_f32_band_multiple(params), products))
     }
+}
 
-    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, scratch: ViewMut<'_, f32>) -> Option<()> {
+impl Compute for Conv {
+    type Task<'a> = ConvTask<'a>;
+
+    fn task<'a>(job: &Job<'a>) -> Option<Self::Task<'a>> {
         let params = params(job.step())?;
         let prologue = match (job.place(2), job.place(3)) {
             (Some(scale), Some(shift)) => Some(Prologue { scale, shift, activation: params.prologue }),
@@ -37,15 +42,17 @@ impl Operator for Conv {
             residual: job.source(1, params.output),
             activation: params.activation,
         };
-        let task = ConvTask {
+        Some(ConvTask {
             params,
             source: job.source(0, params.input)?,
             weights: job.place(0)?,
             prologue,
             epilogue,
             sink: job.sink(params.output)?,
-        };
-        conv_f32(s, &task, band, scratch);
-        Some(())
+        })
+    }
+
+    fn run<S: Simd>(s: S, task: &Self::Task<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
+        conv_f32(s, task, band, scratch);
     }
 }

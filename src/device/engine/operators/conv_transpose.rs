@@ -1,7 +1,8 @@
 //! Transposed convolutions.
 
-use super::{Operator, spatial};
-use crate::device::engine::{Job, Work};
+use super::{Compute, Operator, spatial};
+use crate::device::engine::Work;
+use crate::device::engine::job::Job;
 use crate::device::kernel::params::ConvTransposeParams;
 use crate::device::kernel::{
     Band, ConvTransposeTask, Epilogue, conv_transpose_f32, conv_transpose_f32_band_multiple,
@@ -30,22 +31,28 @@ impl Operator for ConvTranspose {
         let products = taps.saturating_mul(u64::from(params.input.c / params.groups.max(1)));
         Some(spatial(&params.output, conv_transpose_f32_band_multiple(params), products))
     }
+}
 
-    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, scratch: ViewMut<'_, f32>) -> Option<()> {
+impl Compute for ConvTranspose {
+    type Task<'a> = ConvTransposeTask<'a>;
+
+    fn task<'a>(job: &Job<'a>) -> Option<Self::Task<'a>> {
         let params = params(job.step())?;
         let epilogue = Epilogue {
             bias: job.place(1),
             residual: job.source(1, params.output),
             activation: params.activation,
         };
-        let task = ConvTransposeTask {
+        Some(ConvTransposeTask {
             params,
             source: job.source(0, params.input)?,
             weights: job.place(0)?,
             epilogue,
             sink: job.sink(params.output)?,
-        };
-        conv_transpose_f32(s, &task, band, scratch);
-        Some(())
+        })
+    }
+
+    fn run<S: Simd>(s: S, task: &Self::Task<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
+        conv_transpose_f32(s, task, band, scratch);
     }
 }

@@ -1,7 +1,8 @@
 //! Element-wise functions of one operand.
 
-use super::{FUNCTION_COST, Operator, spatial};
-use crate::device::engine::{Job, Work};
+use super::{Compute, FUNCTION_COST, Operator, spatial};
+use crate::device::engine::Work;
+use crate::device::engine::job::Job;
 use crate::device::kernel::params::MapParams;
 use crate::device::kernel::{Band, MapTask, map_f32, map_f32_band_multiple};
 use crate::device::program::record::OpCode;
@@ -23,13 +24,19 @@ impl Operator for Map {
         let params = params(step)?;
         Some(spatial(&params.extent, map_f32_band_multiple(params), FUNCTION_COST))
     }
+}
 
-    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, _scratch: ViewMut<'_, f32>) -> Option<()> {
+impl Compute for Map {
+    type Task<'a> = MapTask<'a>;
+
+    fn task<'a>(job: &Job<'a>) -> Option<Self::Task<'a>> {
         let params = params(job.step())?;
         let source = job.source(0, params.extent)?;
         let sink = job.sink(params.extent)?;
-        let task = MapTask { params, source, scale: job.place(0), shift: job.place(1), sink };
-        map_f32(s, &task, band);
-        Some(())
+        Some(MapTask { params, source, scale: job.place(0), shift: job.place(1), sink })
+    }
+
+    fn run<S: Simd>(s: S, task: &Self::Task<'_>, band: &Band, _scratch: ViewMut<'_, f32>) {
+        map_f32(s, task, band);
     }
 }

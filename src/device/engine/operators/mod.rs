@@ -4,6 +4,7 @@
 //! no table names is not linked.
 
 mod binary;
+mod compute;
 mod conv;
 mod conv_transpose;
 mod map;
@@ -22,35 +23,61 @@ pub use resize::Resize;
 pub use softmax::Softmax;
 
 use super::bands::Work;
-use super::job::Job;
-use crate::device::kernel::Band;
 use crate::device::program::Step;
 use crate::device::program::record::OpCode;
-use crate::device::simd::{Level, Simd, ViewMut};
 use crate::device::tensor::Extent;
+use compute::{Compute, ComputeTable};
 
-/// An operator: how a step of its kind is divided and computed.
-pub trait Operator {
+/// An operator: how a step of its kind is divided and computed. The operators are those of this module; none can be added from
+/// outside:
+///
+/// ```compile_fail,E0277
+/// # use salto::device::engine::{Work, operators::Operator};
+/// # use salto::device::program::{Step, record::OpCode};
+/// struct Mine;
+/// impl Operator for Mine {
+///     const CODE: OpCode = OpCode::Conv;
+///     fn work(_: &Step<'_>) -> Option<Work> {
+///         None
+///     }
+/// }
+/// ```
+///
+/// nor can one be run outside an engine, which alone knows which bands may run at the same time: what it takes to find the
+/// operands of a step in an arena is the engine's own.
+///
+/// ```compile_fail,E0603
+/// use salto::device::engine::job::Job;
+/// ```
+pub trait Operator: Compute {
     /// Its number in the program format.
     const CODE: OpCode;
 
-    /// How the step may be divided.
+    /// How the step may be divided. `None` for a step of another operator.
     fn work(step: &Step<'_>) -> Option<Work>;
-
-    /// Computes one band. `None` for a step of another operator or without its operands, which no checked program has.
-    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, scratch: ViewMut<'_, f32>) -> Option<()>;
 }
 
-/// A table of operators; written `ops![…]`, a list of pairs that ends in `()`.
-pub trait OperatorTable {
+/// A table of operators; written `ops![…]`, a list of pairs that ends in `()`. It is sealed as [`Operator`] is:
+///
+/// ```compile_fail,E0277
+/// # use salto::device::engine::{Work, operators::OperatorTable};
+/// # use salto::device::program::{Step, record::OpCode};
+/// struct Mine;
+/// impl OperatorTable for Mine {
+///     fn contains(_: OpCode) -> bool {
+///         true
+///     }
+///     fn work(_: &Step<'_>) -> Option<Work> {
+///         None
+///     }
+/// }
+/// ```
+pub trait OperatorTable: ComputeTable {
     /// Is the operator in the table?
     fn contains(operator: OpCode) -> bool;
 
     /// [`Operator::work`] of the step's operator.
     fn work(step: &Step<'_>) -> Option<Work>;
-
-    /// [`Operator::run`] of the step's operator, at a level.
-    fn run(level: Level, job: &Job<'_>, band: &Band, scratch: ViewMut<'_, f32>) -> Option<()>;
 }
 
 impl OperatorTable for () {
@@ -59,10 +86,6 @@ impl OperatorTable for () {
     }
 
     fn work(_step: &Step<'_>) -> Option<Work> {
-        None
-    }
-
-    fn run(_level: Level, _job: &Job<'_>, _band: &Band, _scratch: ViewMut<'_, f32>) -> Option<()> {
         None
     }
 }
@@ -74,14 +97,6 @@ impl<Head: Operator, Tail: OperatorTable> OperatorTable for (Head, Tail) {
 
     fn work(step: &Step<'_>) -> Option<Work> {
         if step.operator() == Head::CODE { Head::work(step) } else { Tail::work(step) }
-    }
-
-    fn run(level: Level, job: &Job<'_>, band: &Band, scratch: ViewMut<'_, f32>) -> Option<()> {
-        if job.step().operator() == Head::CODE {
-            crate::dispatch!(level, s => Head::run(s, job, band, scratch))
-        } else {
-            Tail::run(level, job, band, scratch)
-        }
     }
 }
 

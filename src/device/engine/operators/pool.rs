@@ -1,7 +1,8 @@
 //! Pools.
 
-use super::{Operator, spatial};
-use crate::device::engine::{Job, Work};
+use super::{Compute, Operator, spatial};
+use crate::device::engine::Work;
+use crate::device::engine::job::Job;
 use crate::device::kernel::params::PoolParams;
 use crate::device::kernel::{Band, PoolTask, pool_f32, pool_f32_band_multiple};
 use crate::device::program::record::OpCode;
@@ -24,11 +25,17 @@ impl Operator for Pool {
         let taps = u64::from(params.window.y.kernel) * u64::from(params.window.x.kernel);
         Some(spatial(&params.output, pool_f32_band_multiple(params), taps))
     }
+}
 
-    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, _scratch: ViewMut<'_, f32>) -> Option<()> {
+impl Compute for Pool {
+    type Task<'a> = PoolTask<'a>;
+
+    fn task<'a>(job: &Job<'a>) -> Option<Self::Task<'a>> {
         let params = params(job.step())?;
-        let task = PoolTask { params, source: job.source(0, params.input)?, sink: job.sink(params.output)? };
-        pool_f32(s, &task, band);
-        Some(())
+        Some(PoolTask { params, source: job.source(0, params.input)?, sink: job.sink(params.output)? })
+    }
+
+    fn run<S: Simd>(s: S, task: &Self::Task<'_>, band: &Band, _scratch: ViewMut<'_, f32>) {
+        pool_f32(s, task, band);
     }
 }

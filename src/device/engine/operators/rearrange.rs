@@ -1,12 +1,13 @@
 //! Copies with other order.
 
-use super::Operator;
-use crate::device::engine::{Job, Work};
+use super::{Compute, Operator};
+use crate::device::engine::Work;
+use crate::device::engine::job::Job;
 use crate::device::kernel::params::RearrangeParams;
 use crate::device::kernel::{Band, rearrange_f32, rearrange_f32_output_len, rearrange_f32_rows};
 use crate::device::program::record::OpCode;
 use crate::device::program::{Params, Step};
-use crate::device::simd::{Simd, ViewMut};
+use crate::device::simd::{Simd, View, ViewMut};
 
 /// Slices, transpositions, constant padding and expansion ([`rearrange_f32`]).
 #[derive(Clone, Copy, Debug)]
@@ -25,12 +26,19 @@ impl Operator for Rearrange {
         let cost = u64::from(rearrange_f32_output_len(params)?);
         Some(Work { images: 1, rows, multiple: 1, cost })
     }
+}
 
-    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, _scratch: ViewMut<'_, f32>) -> Option<()> {
+impl Compute for Rearrange {
+    type Task<'a> = (&'a RearrangeParams, View<'a, f32>, ViewMut<'a, f32>);
+
+    fn task<'a>(job: &Job<'a>) -> Option<Self::Task<'a>> {
         let params = params(job.step())?;
-        let input = job.input(params.input_len)?;
         let output = job.output(rearrange_f32_output_len(params)?)?;
+        Some((params, job.input(params.input_len)?, output))
+    }
+
+    fn run<S: Simd>(s: S, task: &Self::Task<'_>, band: &Band, _scratch: ViewMut<'_, f32>) {
+        let &(params, input, output) = task;
         rearrange_f32(s, params, input, output, band.rows.clone());
-        Some(())
     }
 }

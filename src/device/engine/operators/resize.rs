@@ -1,7 +1,8 @@
 //! Resizes.
 
-use super::{FUNCTION_COST, Operator, spatial};
-use crate::device::engine::{Job, Work};
+use super::{Compute, FUNCTION_COST, Operator, spatial};
+use crate::device::engine::Work;
+use crate::device::engine::job::Job;
 use crate::device::kernel::params::ResizeParams;
 use crate::device::kernel::{Band, ResizeTask, resize_f32, resize_f32_band_multiple};
 use crate::device::program::record::OpCode;
@@ -23,12 +24,17 @@ impl Operator for Resize {
         let params = params(step)?;
         Some(spatial(&params.output, resize_f32_band_multiple(params), FUNCTION_COST))
     }
+}
 
-    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, _scratch: ViewMut<'_, f32>) -> Option<()> {
+impl Compute for Resize {
+    type Task<'a> = ResizeTask<'a>;
+
+    fn task<'a>(job: &Job<'a>) -> Option<Self::Task<'a>> {
         let params = params(job.step())?;
-        let task =
-            ResizeTask { params, source: job.source(0, params.input)?, sink: job.sink(params.output)? };
-        resize_f32(s, &task, band);
-        Some(())
+        Some(ResizeTask { params, source: job.source(0, params.input)?, sink: job.sink(params.output)? })
+    }
+
+    fn run<S: Simd>(s: S, task: &Self::Task<'_>, band: &Band, _scratch: ViewMut<'_, f32>) {
+        resize_f32(s, task, band);
     }
 }

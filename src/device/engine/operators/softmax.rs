@@ -1,12 +1,13 @@
 //! Softmax.
 
-use super::{FUNCTION_COST, Operator};
-use crate::device::engine::{Job, Work};
+use super::{Compute, FUNCTION_COST, Operator};
+use crate::device::engine::Work;
+use crate::device::engine::job::Job;
 use crate::device::kernel::params::SoftmaxParams;
 use crate::device::kernel::{Band, softmax_f32, softmax_f32_len};
 use crate::device::program::record::OpCode;
 use crate::device::program::{Params, Step};
-use crate::device::simd::{Simd, ViewMut};
+use crate::device::simd::{Simd, View, ViewMut};
 
 /// Softmax and its logarithm ([`softmax_f32`]).
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +25,19 @@ impl Operator for Softmax {
         let cost = u64::from(softmax_f32_len(params)?) * 2 * FUNCTION_COST;
         Some(Work { images: 1, rows: params.outer as usize, multiple: 1, cost })
     }
+}
 
-    fn run<S: Simd>(s: S, job: &Job<'_>, band: &Band, scratch: ViewMut<'_, f32>) -> Option<()> {
+impl Compute for Softmax {
+    type Task<'a> = (&'a SoftmaxParams, View<'a, f32>, ViewMut<'a, f32>);
+
+    fn task<'a>(job: &Job<'a>) -> Option<Self::Task<'a>> {
         let params = params(job.step())?;
         let len = softmax_f32_len(params)?;
-        softmax_f32(s, params, job.input(len)?, job.output(len)?, band.rows.clone(), scratch);
-        Some(())
+        Some((params, job.input(len)?, job.output(len)?))
+    }
+
+    fn run<S: Simd>(s: S, task: &Self::Task<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
+        let &(params, input, output) = task;
+        softmax_f32(s, params, input, output, band.rows.clone(), scratch);
     }
 }
