@@ -5,7 +5,7 @@ use salto::device::kernel::params::{BinaryKind, PoolKind};
 use salto::device::tensor::Window;
 use salto::host::compile::{CompileOptions, compile};
 use salto::host::graph::{Builder, ConvLayer, Graph, Seeded, WeightRequest};
-use salto::host::{Model, Result, SessionOptions};
+use salto::host::{Error, ErrorKind, Model, Result, SessionOptions};
 
 fn run(graph: &Graph, options: &CompileOptions, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
     Model::from_compiled(compile(graph, options)?)?.session()?.run(inputs)
@@ -154,5 +154,45 @@ fn the_callers_mistakes_are_told_with_both_numbers() -> Result<()> {
     assert_eq!(told, "0 inputs given, the model has 1; pass one slice for each of: x");
     let told = message(run(&graph, &CompileOptions::default().keep(&["nobody"]), &[]));
     assert!(told.starts_with("there is no tensor 'nobody' to keep"), "{told}");
+    Ok(())
+}
+
+#[test]
+fn every_tensor_can_be_kept_under_optimisation() -> Result<()> {
+    let graph = residual_net()?;
+    let input = noise(2 * 9 * 8 * 3);
+    let names: Vec<String> = graph.values().map(|(_, value)| value.name.clone()).collect();
+    let plain = compile(&graph, &CompileOptions::default().keep(&names).optimize(false))?;
+    let optimised = compile(&graph, &CompileOptions::default().keep(&names))?;
+    let (plain, optimised) = (Model::from_compiled(plain)?, Model::from_compiled(optimised)?);
+    assert_eq!(plain.outputs(), optimised.outputs());
+    let outputs = [&plain, &optimised].map(|model| model.session()?.run(&[&input]));
+    let [plain_outputs, outputs] = outputs;
+    for ((port, expected), found) in plain.outputs().iter().zip(plain_outputs?).zip(outputs?) {
+        let difference = difference(&expected, &found);
+        assert!(difference < 2e-6 || expected == found, "{}: {difference}", port.name);
+        if port.name == "x" {
+            assert_eq!(found, input);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_32_bits_cannot_address_is_a_limit() -> Result<()> {
+    let limit = |height: u32, sum: bool| -> Result<Error> {
+        let mut net = Builder::new("large", Seeded::new(1));
+        let x = net.input("x", &[1, height, 32768, 1])?;
+        let y = net.relu(x)?;
+        let y = if sum { net.plus(x, y)? } else { y };
+        net.output(y);
+        Ok(compile(&net.finish()?, &CompileOptions::default()).expect_err("a limit"))
+    };
+    let tensor = limit(32768, false)?;
+    assert_eq!(tensor.kind(), ErrorKind::Limit);
+    assert!(tensor.to_string().starts_with("tensor 'x' needs 4 GiB or more"), "{tensor}");
+    let arena = limit(16384, true)?;
+    assert_eq!(arena.kind(), ErrorKind::Limit);
+    assert!(arena.to_string().starts_with("the arena would need 4 GiB or more"), "{arena}");
     Ok(())
 }

@@ -296,7 +296,7 @@ impl Session {
         Ok(outputs)
     }
 
-    /// Runs the network once, into memory of the caller's: nothing is allocated.
+    /// Runs the network once, into memory of the caller's: on one thread nothing is allocated.
     ///
     /// # Errors
     /// There are more or fewer inputs or outputs than the model has, or one has a wrong number of elements.

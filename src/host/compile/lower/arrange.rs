@@ -87,9 +87,32 @@ impl Arrangement {
         expanded
     }
 
+    /// The same elements in the same order with as few axes as possible: neighbours that are walked as one become one, so that
+    /// the kernel's rows are long.
+    fn merged(&self) -> Self {
+        let mut axes: Vec<Axis> = Vec::new();
+        for &axis in self.axes.iter().filter(|axis| **axis != Axis { len: 1, low: 0, high: 1, ..**axis }) {
+            let is_full = |axis: &Axis| axis.low == 0 && axis.high == axis.len;
+            match axes.last_mut() {
+                Some(last)
+                    if is_full(last)
+                        && is_full(&axis)
+                        && last.stride == axis.stride * i64::from(axis.len)
+                        && last.len.checked_mul(axis.len).is_some() =>
+                {
+                    let len = last.len * axis.len;
+                    *last = Axis { len, low: 0, high: len, stride: axis.stride };
+                }
+                _ => axes.push(axis),
+            }
+        }
+        Self { axes, ..*self }
+    }
+
     /// The kernel's parameters; `None` if a number does not fit.
     pub(super) fn params(&self, input_len: u32) -> Option<RearrangeParams> {
-        let unused = MAX_RANK.checked_sub(self.axes.len())?;
+        let merged = self.merged();
+        let unused = MAX_RANK.checked_sub(merged.axes.len())?;
         let mut params = RearrangeParams {
             input_len,
             base: u32::try_from(self.base).ok()?,
@@ -99,7 +122,7 @@ impl Arrangement {
             stride: [0; MAX_RANK],
             fill: self.fill,
         };
-        for (i, axis) in self.axes.iter().enumerate() {
+        for (i, axis) in merged.axes.iter().enumerate() {
             let i = unused + i;
             (params.dims[i], params.low[i], params.high[i]) = (axis.len, axis.low, axis.high);
             // A stride that is never walked may be anything; 0 always fits.
@@ -147,18 +170,25 @@ mod tests {
     fn applied(arrangement: &Arrangement, input: &[f32]) -> Dense {
         let dims = arrangement.axes.iter().map(|axis| axis.len).collect();
         let params = arrangement.params(input.len() as u32).unwrap();
-        let unused = MAX_RANK - arrangement.axes.len();
-        Dense::made(dims, |index| {
+        let made = Dense::made(params.dims.to_vec(), |index| {
             let mut place = i64::from(params.base);
             for (i, &o) in index.iter().enumerate() {
-                let i = i + unused;
                 if o < i64::from(params.low[i]) || o >= i64::from(params.high[i]) {
                     return params.fill;
                 }
                 place += (o - i64::from(params.low[i])) * i64::from(params.stride[i]);
             }
             input[place as usize]
-        })
+        });
+        Dense(dims, made.1)
+    }
+
+    #[test]
+    fn axes_that_are_walked_as_one_become_one() {
+        // [n, h, w, c] to [n, c, h, w]: rows and columns stay neighbours.
+        let params = Arrangement::identity(&[2, 5, 7, 3]).transposed(&[0, 3, 1, 2]).params(210).unwrap();
+        assert_eq!((params.dims, params.stride), ([1, 1, 1, 2, 3, 35], [0, 0, 0, 105, 1, 3]));
+        assert_eq!(Arrangement::identity(&[1, 1, 1]).params(1).unwrap().dims, [1; MAX_RANK]);
     }
 
     #[test]
