@@ -1,5 +1,6 @@
 //! Random networks: every tensor kept (so that nothing shares memory and every concatenation is copied) against none kept (so
 //! that results are written over dying operands, and concatenations, slices and reshapes move nothing). The bits must agree.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
 #![cfg(feature = "alloc")]
 
 use proptest::prelude::*;

@@ -1,6 +1,7 @@
 //! Two networks made twice: as an ONNX file, node by node as PyTorch exports them, and by the builder. Same numbers.
 //!
 //! Both take their weights from one source by PyTorch's names, the file in PyTorch's order (`[out, in, kh, kw]`).
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
 #![cfg(feature = "std")]
 
 use rten_onnx::onnx::{
