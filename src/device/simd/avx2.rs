@@ -66,12 +66,19 @@ impl Simd for Avx2 {
     const FUSED: bool = true;
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
+    const PREFETCHES: bool = true;
     const NAME: &'static str = "avx2";
 
     #[inline(always)]
     fn vectorize<R, F: FnOnce() -> R>(self, f: F) -> R {
         // SAFETY: the token exists only where the CPU has AVX2 and FMA.
         unsafe { enabled(f) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const f32) {
+        // SAFETY: a prefetch is a hint and never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
     }
 
     #[inline(always)]

@@ -59,12 +59,19 @@ impl Simd for Avx512 {
     const FUSED: bool = true;
     const TILE_ROWS: usize = 12;
     const TILE_PANELS: usize = 2;
+    const PREFETCHES: bool = true;
     const NAME: &'static str = "avx512";
 
     #[inline(always)]
     fn vectorize<R, F: FnOnce() -> R>(self, f: F) -> R {
         // SAFETY: the token exists only where the CPU has AVX-512.
         unsafe { enabled(f) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const f32) {
+        // SAFETY: a prefetch is a hint and never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
     }
 
     #[inline(always)]

@@ -15,7 +15,7 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
 
     /// Does [`Simd::mul_add`] round once?
     const FUSED: bool;
-    /// Rows of the largest register tile (see [`Tile`](super::Tile)).
+    /// Rows of the largest register tile (see [`sum_tile`](super::sum_tile)).
     const TILE_ROWS: usize;
     /// Panels of 16 columns of the largest register tile.
     const TILE_PANELS: usize;
@@ -24,6 +24,13 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
 
     /// Runs `f` where the compiler may use the level's instructions. `f` must be `#[inline(always)]`.
     fn vectorize<R, F: FnOnce() -> R>(self, f: F) -> R;
+
+    /// Does [`Simd::prefetch`] do anything?
+    const PREFETCHES: bool = false;
+
+    /// Asks for the cache line of an address, which need not be valid, to be brought into L2. A hint, or nothing.
+    #[inline(always)]
+    fn prefetch(self, _address: *const f32) {}
 
     /// All lanes `x`.
     fn splat(self, x: f32) -> Self::F32;

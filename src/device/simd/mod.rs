@@ -37,5 +37,5 @@ pub use level::Level;
 pub use neon::Neon;
 pub use portable::Portable;
 pub use taps::{TapBlock, Taps};
-pub use tile::{Product, Runs, Tile, sum_tile};
+pub use tile::{Product, Runs, sum_tile};
 pub use view::{View, ViewMut};

@@ -8,35 +8,16 @@ use super::view::{View, ViewMut, outside};
 /// Each sum is one chain over `k` in ascending order, whatever the tile's size, so results do not depend on how an output is
 /// cut into tiles.
 #[derive(Clone, Copy, Debug)]
-pub struct Tile<S: Simd, const ROWS: usize, const PANELS: usize> {
+struct Tile<S: Simd, const ROWS: usize, const PANELS: usize> {
     /// The sums: 16 outputs of a panel for each row.
-    pub sums: [[S::F32; PANELS]; ROWS],
+    sums: [[S::F32; PANELS]; ROWS],
 }
 
 impl<S: Simd, const ROWS: usize, const PANELS: usize> Tile<S, ROWS, PANELS> {
     /// All sums 0.
     #[inline(always)]
-    pub fn zero(s: S) -> Self {
+    fn zero(s: S) -> Self {
         Self { sums: [[s.splat(0.0); PANELS]; ROWS] }
-    }
-
-    /// Adds the products of `k` columns. Row `r` is read at `rows[r][0..k]`, panel `p` at
-    /// `panels[p·panel_stride ..][k·16 + lane]`.
-    #[inline(always)]
-    pub fn accumulate(
-        &mut self,
-        s: S,
-        rows: &[View<'_, f32>; ROWS],
-        panels: View<'_, f32>,
-        panel_stride: usize,
-        k: usize,
-    ) {
-        // One check for all: `range` refuses what is too short.
-        let rows = rows.map(|row| row.range(0, k).pointer());
-        let panels: [*const f32; PANELS] =
-            core::array::from_fn(|p| panels.range(p * panel_stride, k * LANES).pointer());
-        // SAFETY: `range` checked `k` elements of each row and `k·16` of each panel.
-        unsafe { self.accumulate_pointers(s, &rows, &panels, k) }
     }
 
     /// Adds the products of `k` columns.
@@ -44,14 +25,16 @@ impl<S: Simd, const ROWS: usize, const PANELS: usize> Tile<S, ROWS, PANELS> {
     /// # Safety
     /// Each row must be valid for reads of `k` elements, each panel for reads of `k·16`.
     #[inline(always)]
-    unsafe fn accumulate_pointers(
+    unsafe fn accumulate<const AHEAD: bool>(
         &mut self,
         s: S,
         rows: &[*const f32; ROWS],
         panels: &[*const f32; PANELS],
         k: usize,
+        ahead: Ahead,
     ) {
         let mut sums = self.sums;
+        let mut next = ahead.next;
         for column in 0..k {
             let mut weights = [s.splat(0.0); PANELS];
             for p in 0..PANELS {
@@ -59,6 +42,12 @@ impl<S: Simd, const ROWS: usize, const PANELS: usize> Tile<S, ROWS, PANELS> {
                 let panel = unsafe { panels[p].add(column * LANES) };
                 // SAFETY: as above: 16 elements from there on are inside the panel.
                 weights[p] = unsafe { s.load_pointer(panel) };
+            }
+            if AHEAD {
+                for panel in panels {
+                    s.prefetch(panel.wrapping_add(next));
+                }
+                next = next.wrapping_add(ahead.step);
             }
             for r in 0..ROWS {
                 // SAFETY: `column < k`, and each row has `k` elements.
@@ -71,16 +60,6 @@ impl<S: Simd, const ROWS: usize, const PANELS: usize> Tile<S, ROWS, PANELS> {
             }
         }
         self.sums = sums;
-    }
-
-    /// Adds another tile.
-    #[inline(always)]
-    pub fn add(&mut self, s: S, other: &Self) {
-        for (sums, others) in self.sums.iter_mut().zip(&other.sums) {
-            for (sum, x) in sums.iter_mut().zip(others) {
-                *sum = s.add(*sum, *x);
-            }
-        }
     }
 }
 
@@ -122,6 +101,14 @@ impl Runs {
     }
 }
 
+/// What is fetched into the cache while a tile is summed: from `next` elements behind its panels on, `step` for each
+/// term; nothing if `step` is 0.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    next: usize,
+    step: usize,
+}
+
 /// A product of rows and packed weights, computed in tiles: `sums[r][p·16 + lane] = Σ_k rows[r][k] · panels[p][k][lane]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<'a> {
@@ -133,6 +120,7 @@ pub struct Product<'a> {
     panel_stride: usize,
     /// Elements from a row's start to its end, computed once.
     reach: usize,
+    ahead: Ahead,
 }
 
 impl<'a> Product<'a> {
@@ -151,13 +139,37 @@ impl<'a> Product<'a> {
     ) -> Self {
         let last_panel = panels.saturating_sub(1).saturating_mul(panel_stride);
         weights.range(last_panel, if panels == 0 { 0 } else { runs.terms().saturating_mul(LANES) });
-        Self { rows, runs, chain: chain.max(1), weights, panels, panel_stride, reach: runs.reach() }
+        Self {
+            rows,
+            runs,
+            chain: chain.max(1),
+            weights,
+            panels,
+            panel_stride,
+            reach: runs.reach(),
+            ahead: Ahead { next: 0, step: LANES },
+        }
+    }
+
+    /// From now on a tile brings share `part` of `parts` of the panels that lie `distance` elements behind its own into L2
+    /// meanwhile; with distance 0 it brings nothing, as at first. Worth while where weights are not in L2 already.
+    #[inline(always)]
+    pub const fn fetch(&mut self, distance: usize, [part, parts]: [usize; 2]) {
+        let step = if parts == 0 || distance == 0 { 0 } else { LANES.div_ceil(parts) };
+        let share = part.wrapping_mul(step).wrapping_mul(self.runs.terms());
+        self.ahead = Ahead { next: distance.wrapping_add(share), step };
     }
 
     /// Panels.
     #[inline(always)]
     pub const fn panels(&self) -> usize {
         self.panels
+    }
+
+    /// Elements from one panel to the next.
+    #[inline(always)]
+    pub const fn panel_stride(&self) -> usize {
+        self.panel_stride
     }
 
     /// The addresses of a tile's rows, all of them and the panels checked.
@@ -196,7 +208,11 @@ pub fn sum_tile<S: Simd>(
         ($panels:literal: $($rows:literal)*) => {
             match starts.len() {
                 $($rows => if const { $rows <= S::TILE_ROWS && $panels <= S::TILE_PANELS } {
-                    sum_rows::<S, $rows, $panels>(s, product, starts, panel, sums, sums_stride)
+                    if const { S::PREFETCHES } && product.ahead.step > 0 {
+                        sum_rows::<S, $rows, $panels, true>(s, product, starts, panel, sums, sums_stride)
+                    } else {
+                        sum_rows::<S, $rows, $panels, false>(s, product, starts, panel, sums, sums_stride)
+                    }
                 } else {
                     outside()
                 })*
@@ -212,7 +228,7 @@ pub fn sum_tile<S: Simd>(
 }
 
 /// [`sum_tile`] of a constant size.
-fn sum_rows<S: Simd, const ROWS: usize, const PANELS: usize>(
+fn sum_rows<S: Simd, const ROWS: usize, const PANELS: usize, const AHEAD: bool>(
     s: S,
     product: &Product<'_>,
     starts: &[u32],
@@ -227,7 +243,7 @@ fn sum_rows<S: Simd, const ROWS: usize, const PANELS: usize>(
             let runs = product.runs;
             let mut total = Total::<ROWS, PANELS>::new(sums, sums_stride);
             let mut tile = Tile::zero(s);
-            let mut left = product.chain;
+            let (mut left, mut ahead) = (product.chain, product.ahead);
             for outer in 0..runs.outer {
                 for inner in 0..runs.inner {
                     let run = outer * runs.outer_stride + inner * runs.inner_stride;
@@ -237,8 +253,10 @@ fn sum_rows<S: Simd, const ROWS: usize, const PANELS: usize>(
                         let rows = rows.map(|row| row.wrapping_add(run + done));
                         // SAFETY: `done + k <= len`: the terms lie inside a run, and `pointers` checked all runs of the
                         // farthest row; `Product::new` checked the panels for the terms of all runs, which advance them.
-                        unsafe { tile.accumulate_pointers(s, &rows, &panels, k) };
+                        unsafe { tile.accumulate::<AHEAD>(s, &rows, &panels, k, ahead) };
                         panels = panels.map(|panel| panel.wrapping_add(k * LANES));
+                        // Relative to the panels, which moved on.
+                        ahead.next = ahead.next.wrapping_add(k * ahead.step).wrapping_sub(k * LANES);
                         done += k;
                         left -= k;
                         if left == 0 {

@@ -376,6 +376,62 @@ fn several_blocks_join_without_a_seam() {
     }
 }
 
+/// A source whose rows pass through a ring of `ring` rows: before each output row, the rows that it needs are written.
+fn through_ring(level: Level, operands: &ConvOperands, ring: u32) -> Vec<f32> {
+    let params = &operands.params;
+    let (input, output) = (params.input, params.output);
+    let row_len = (input.w * input.c) as usize;
+    let mut from = [Segment { rows: Rows::contiguous(0, &input).unwrap(), channels: input.c, buffer: 0 }];
+    from[0].rows.ring_rows = ring;
+    let to = Segment { rows: Rows::contiguous(0, &output).unwrap(), channels: output.c, buffer: 0 };
+    let (mut memory, mut result) =
+        (vec![f32::NAN; ring as usize * row_len], vec![0.0; output.checked_len().unwrap() as usize]);
+    let weights = packed(operands);
+    let mut scratch = vec![f32::NAN; conv_f32_scratch_len(params).unwrap() as usize];
+    for y in 0..output.h as usize {
+        let (first, end) = params.window.y.valid_taps(y, input.h as usize);
+        for tap in first..end {
+            let row = (params.window.y.first_input(y) + (tap * params.window.y.dilation as usize) as isize)
+                as usize;
+            let place = from[0].rows.row_start(0, row);
+            memory[place..place + row_len].copy_from_slice(&operands.input[row * row_len..][..row_len]);
+        }
+        let task = ConvTask {
+            params,
+            source: Source::new(View::new(&memory), &from, input),
+            weights: View::new(&weights),
+            prologue: None,
+            epilogue: Epilogue { activation: params.activation, ..Epilogue::NONE },
+            sink: Sink::new(ViewMut::new(&mut result), &to, output),
+        };
+        let band = Band { image: 0, rows: y..y + 1 };
+        dispatch!(level, s => conv_f32(s, &task, &band, ViewMut::new(&mut scratch)));
+    }
+    result
+}
+
+#[test]
+fn rows_may_pass_through_a_ring() {
+    let same = Window::new(3, 3).with_padding(1);
+    for (algorithm, window, ring) in [
+        (ConvAlgorithm::Pointwise, Window::new(1, 1), 1),
+        (ConvAlgorithm::Im2col, Window::new(1, 1).with_stride(2), 1),
+        (ConvAlgorithm::Im2col, Window::new(3, 3), 3),
+        (ConvAlgorithm::Im2col, same.with_stride(2), 4),
+        (ConvAlgorithm::Depthwise, same, 3),
+        // A patch has four rows, but an output row only needs three of them.
+        (ConvAlgorithm::Winograd2x2, same, 3),
+    ] {
+        let depthwise = algorithm == ConvAlgorithm::Depthwise;
+        let params = geometry(algorithm, [9, 6], [5, 5], window);
+        let params = ConvParams { groups: if depthwise { 5 } else { 1 }, ..params };
+        let operands = operands(params, [false; 3], 3);
+        for level in levels() {
+            assert_eq!(bits(&through_ring(level, &operands, ring)), bits(&run(level, &operands, &whole(5))));
+        }
+    }
+}
+
 #[test]
 fn chains_hold_whole_runs_or_even_parts() {
     assert_eq!([0, 1, 21, 192, 255].map(chain_terms), [1, 256, 252, 192, 255]);

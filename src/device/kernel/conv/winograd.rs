@@ -16,7 +16,7 @@ use crate::device::tensor::Segment;
 
 use super::super::band::{LaneFunction, PanelEpilogue, channel_lanes};
 use super::super::params::ConvParams;
-use super::block::Split;
+use super::block::{FETCHED_WEIGHTS, Split};
 use super::{Band, ConvTask, Prologue, chain_terms};
 
 /// Places of a patch.
@@ -163,7 +163,7 @@ fn multiply<S: Simd>(
     while panel < panels.end {
         let count = (panels.end - panel).min(S::TILE_PANELS);
         for f in 0..FREQUENCIES {
-            let product = Product::new(
+            let mut product = Product::new(
                 v.as_view().range(f * layout.v_plane, patches * layout.channels),
                 Runs::one(channels),
                 chain_terms(channels),
@@ -172,16 +172,23 @@ fn multiply<S: Simd>(
                 panel_stride,
             );
             let sums = m.from(f * layout.m_plane + (panel - panels.start) * LANES);
-            for tile in 0..tiles.parts {
-                let tile = tiles.bound(tile)..tiles.bound(tile + 1);
-                sum_tile(
-                    s,
-                    &product,
-                    &starts[tile.clone()],
-                    [0, count],
-                    sums.from(tile.start * GROUP),
-                    GROUP,
-                );
+            // The panels of the next frequency, or of the next group of panels.
+            let distance = if task.weights.len() < FETCHED_WEIGHTS {
+                0
+            } else if f + 1 < FREQUENCIES {
+                channels * LANES
+            } else if panel + count < (task.params.output.c as usize).div_ceil(LANES) {
+                count * panel_stride - f * channels * LANES
+            } else {
+                0
+            };
+            for part in 0..tiles.parts {
+                let tile = tiles.bound(part)..tiles.bound(part + 1);
+                if distance > 0 {
+                    product.fetch(distance, [part, tiles.parts]);
+                }
+                let sums = sums.from(tile.start * GROUP);
+                sum_tile(s, &product, &starts[tile], [0, count], sums, GROUP);
             }
         }
         panel += count;
