@@ -360,38 +360,44 @@ fn planes(port: &Port, as_stored: bool) -> Option<Extent> {
     differs.then_some(extent)
 }
 
-/// `[n, c, h, w]` to `[n, h, w, c]`, a few pixels of all channels at a time, so that both sides stay in the cache.
+/// `[n, c, h, w]` to `[n, h, w, c]`.
 fn interleave(extent: &Extent, from: &[f32], to: &mut [f32]) {
     let (channels, pixels) = (extent.c as usize, extent.h as usize * extent.w as usize);
     let pictures = from.chunks_exact(pixels * channels).zip(to.chunks_exact_mut(pixels * channels));
-    for (from, to) in pictures {
-        for (block, to) in to.chunks_mut(PIXEL_BLOCK * channels).enumerate() {
-            for (channel, plane) in from.chunks_exact(pixels).enumerate() {
-                let plane = &plane[block * PIXEL_BLOCK..];
-                let to = to[channel..].iter_mut().step_by(channels);
-                to.zip(plane).for_each(|(to, &from)| *to = from);
-            }
-        }
-    }
+    pictures.for_each(|(from, to)| transpose(from, pixels, to));
 }
 
 /// `[n, h, w, c]` to `[n, c, h, w]`.
 fn deinterleave(extent: &Extent, from: &[f32], to: &mut [f32]) {
     let (channels, pixels) = (extent.c as usize, extent.h as usize * extent.w as usize);
     let pictures = from.chunks_exact(pixels * channels).zip(to.chunks_exact_mut(pixels * channels));
-    for (from, to) in pictures {
-        for (block, from) in from.chunks(PIXEL_BLOCK * channels).enumerate() {
-            for (channel, plane) in to.chunks_exact_mut(pixels).enumerate() {
-                let plane = &mut plane[block * PIXEL_BLOCK..];
-                let from = from[channel..].iter().step_by(channels);
-                plane.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+    pictures.for_each(|(from, to)| transpose(from, channels, to));
+}
+
+/// Transposes a matrix with `columns` columns: a square of one cache line's width at a time through a small copy, so that lines
+/// that lie a power of two apart do not drive each other out of the cache.
+fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
+    const SIDE: usize = 16;
+    let rows = from.len() / columns;
+    let mut square = [[0.0; SIDE]; SIDE];
+    for first_row in (0..rows).step_by(SIDE) {
+        let height = SIDE.min(rows - first_row);
+        for first_column in (0..columns).step_by(SIDE) {
+            let width = SIDE.min(columns - first_column);
+            for y in 0..height {
+                let line = &from[(first_row + y) * columns + first_column..][..width];
+                square.iter_mut().zip(line).for_each(|(column, &x)| column[y] = x);
+            }
+            for (x, column) in square.iter().enumerate().take(width) {
+                let line = &mut to[(first_column + x) * rows + first_row..][..height];
+                match line.first_chunk_mut::<SIDE>() {
+                    Some(line) => *line = *column,
+                    None => line.copy_from_slice(&column[..height]),
+                }
             }
         }
     }
 }
-
-/// Pixels that are moved at a time between planes and interleaved channels.
-const PIXEL_BLOCK: usize = 64;
 
 /// Checks number and lengths of what the caller passes.
 fn check_lens(what: &str, ports: &[Port], lens: impl ExactSizeIterator<Item = usize>) -> Result<()> {
@@ -424,11 +430,11 @@ mod tests {
 
     #[test]
     fn planes_and_pixels_are_each_others_inverse() {
-        let extent = Extent::new(2, 9, 11, 5);
-        let planes: Vec<f32> = (0..2 * 9 * 11 * 5).map(|i| i as f32).collect();
+        let extent = Extent::new(2, 9, 11, 21);
+        let planes: Vec<f32> = (0..2 * 9 * 11 * 21).map(|i| i as f32).collect();
         let mut pixels = vec![0.0; planes.len()];
         interleave(&extent, &planes, &mut pixels);
-        assert_eq!(pixels[((9 + 4) * 11 + 3) * 5 + 2], planes[((5 + 2) * 9 + 4) * 11 + 3]);
+        assert_eq!(pixels[((9 + 4) * 11 + 3) * 21 + 2], planes[((21 + 2) * 9 + 4) * 11 + 3]);
         let mut back = vec![0.0; planes.len()];
         deinterleave(&extent, &pixels, &mut back);
         assert_eq!(back, planes);
