@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use salto::device::memory::{Problem, lower_bound};
-use salto::host::memory::{Certificate, plan as place};
+use salto::host::memory::{Certificate, PlanError, plan as place};
 use salto::host::report::Bytes;
 use salto::host::{Error, ErrorKind, Result};
 use serde::Serialize;
@@ -43,7 +43,10 @@ fn plan_problem(arguments: &Plan) -> Result<String> {
     let buffers = problem::buffers(&lines);
     let invalid = |reason: String| Error::new(ErrorKind::Invalid, reason);
     let problem = Problem::new(&buffers, &[]).map_err(|error| invalid(error.to_string()))?;
-    let placement = place(&problem).map_err(|error| Error::new(ErrorKind::Limit, error.to_string()))?;
+    let placement = place(&problem).map_err(|error| match error {
+        PlanError::Place(_) => Error::new(ErrorKind::Limit, error.to_string()),
+        _ => invalid(error.to_string()).remedy("please report the problem to salto's maintainers"),
+    })?;
     for (line, offset) in lines.iter_mut().zip(&placement.offsets) {
         line.offset = *offset;
     }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::device::memory::{Buffer, PlaceError, Problem, ProblemError, lower_bound};
 use crate::device::program::record::BUFFER_ALIGN;
-use crate::host::memory::{Placement, plan};
+use crate::host::memory::{Placement, PlanError, plan};
 use crate::host::{Error, ErrorKind, Result};
 
 use super::schedule::Schedule;
@@ -36,8 +36,10 @@ impl Lives {
     /// Addresses for all buffers.
     pub(super) fn place(&self) -> Result<Placement> {
         plan(&self.problem()?).map_err(|error| match error {
-            PlaceError::Limit { .. } => Error::new(ErrorKind::Limit, "the arena would need 4 GiB or more")
-                .remedy("reduce the batch or the size of the input"),
+            PlanError::Place(PlaceError::Limit { .. }) => {
+                Error::new(ErrorKind::Limit, "the arena would need 4 GiB or more")
+                    .remedy("reduce the batch or the size of the input")
+            }
             _ => Error::new(ErrorKind::Invalid, alloc::format!("no memory plan: {error}")),
         })
     }

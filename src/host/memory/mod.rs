@@ -4,10 +4,12 @@
 //! [`Problem`](crate::device::memory::Problem); what flows out is a [`Placement`] that
 //! [`verify`](crate::device::memory::verify) has accepted. Called by the compiler and by `salto plan`.
 
+mod error;
 mod placement;
 mod search;
 
 #[cfg(test)]
 mod tests;
 
+pub use error::PlanError;
 pub use placement::{Certificate, Placement, Proof, plan};

@@ -8,14 +8,15 @@ use crate::device::memory::{
     Direction, Order, PlaceError, Problem, lower_bound, place, sort, step_bound, verify,
 };
 
-use super::search;
+use super::{PlanError, search};
 
 /// Where every buffer lies, and how good that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// The offset of each buffer of the problem, in bytes.
     pub offsets: Vec<u32>,
-    /// The direction of the step of each separation of the problem; all separations of one step have the same.
+    /// One direction for each step that has separations, repeated for each separation of that step, in the order of the problem's
+    /// separations: what [`verify`] takes. [`Placement::direction`] gives it by step.
     pub directions: Vec<Direction>,
     /// Bytes of arena.
     pub arena_len: u32,
@@ -48,7 +49,7 @@ pub enum Proof {
 }
 
 impl Placement {
-    /// The direction of a step: forward, unless separations of the step say otherwise.
+    /// The one direction of a step, for all its separations; forward, if it has none.
     pub fn direction(&self, problem: &Problem<'_>, step: u32) -> Direction {
         let mut pairs = problem.separations().iter().zip(&self.directions);
         pairs
@@ -73,11 +74,11 @@ impl core::fmt::Display for Certificate {
     }
 }
 
-/// Plans a problem: the same problem gives the same placement, always.
+/// Plans a problem: the same problem gives the same placement, always. [`verify`] has accepted it.
 ///
 /// # Errors
-/// If fixed offsets contradict each other, or the buffers need more than 4 GiB.
-pub fn plan(problem: &Problem<'_>) -> Result<Placement, PlaceError> {
+/// If fixed offsets contradict each other, the buffers need more than 4 GiB, or the verifier rejects what was found.
+pub fn plan(problem: &Problem<'_>) -> Result<Placement, PlanError> {
     let bound = lower_bound(problem);
     let mut best: Option<Attempt> = None;
     for order in orders(problem) {
@@ -95,8 +96,16 @@ pub fn plan(problem: &Problem<'_>) -> Result<Placement, PlaceError> {
         best = search::improve(problem, best, bound)?;
     }
     let Attempt { offsets, directions, arena_len, .. } = best;
-    debug_assert_eq!(verify(problem, &offsets, &directions, arena_len), Ok(()));
-    Ok(Placement { offsets, directions, arena_len, certificate: Certificate::new(bound, arena_len) })
+    accepted(
+        problem,
+        Placement { offsets, directions, arena_len, certificate: Certificate::new(bound, arena_len) },
+    )
+}
+
+/// The placement, if the verifier accepts it.
+pub(super) fn accepted(problem: &Problem<'_>, placement: Placement) -> Result<Placement, PlanError> {
+    verify(problem, &placement.offsets, &placement.directions, placement.arena_len)?;
+    Ok(placement)
 }
 
 /// A greedy placement and the order that led to it.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::{Certificate, Placement, Proof, plan};
+use super::placement::accepted;
+use super::{Certificate, Placement, PlanError, Proof, plan};
 use crate::device::memory::tests::{Instance, instances};
-use crate::device::memory::{Buffer, Direction, Problem, Separation, lower_bound, verify};
+use crate::device::memory::{Buffer, Direction, Problem, Separation, Violation, lower_bound, verify};
 
 proptest! {
     #[test]
@@ -18,6 +19,15 @@ proptest! {
         prop_assert_eq!(verify(&problem, &placement.offsets, &placement.directions, placement.arena_len), Ok(()));
         prop_assert!(placement.arena_len >= lower_bound(&problem));
         prop_assert_eq!(plan(&problem).expect("small"), placement);
+    }
+
+    #[test]
+    fn a_step_has_one_direction(instance in instances(14, 10, 60, true)) {
+        let problem = instance.problem();
+        let placement = plan(&problem).expect("small");
+        for (separation, direction) in problem.separations().iter().zip(&placement.directions) {
+            prop_assert_eq!(placement.direction(&problem, separation.step), *direction);
+        }
     }
 
     #[test]
@@ -33,6 +43,17 @@ proptest! {
             prop_assert_eq!(placement.arena_len, optimum);
         }
     }
+}
+
+/// What the verifier rejects is an error in every build, never a placement.
+#[test]
+fn an_unsound_placement_is_refused() {
+    let buffers = [Buffer::new(8, 0, 1), Buffer::new(8, 1, 2)];
+    let problem = Problem::new(&buffers, &[]).expect("well formed");
+    let certificate = Certificate::Gap { lower: 16, upper: 12 };
+    let placement = Placement { offsets: [0, 4].into(), directions: Vec::new(), arena_len: 12, certificate };
+    let refused = PlanError::Unsound(Violation::Overlap { a: 0, b: 1 });
+    assert_eq!(accepted(&problem, placement), Err(refused));
 }
 
 /// Tries all offsets and directions.
