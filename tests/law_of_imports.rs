@@ -25,7 +25,7 @@ const HOST: [(&str, &[&str]); 7] = [
     ("quantize", &["graph"]),
     ("memory", &[]),
     ("compile", &["graph", "optimize", "memory"]),
-    ("report", &["graph", "memory", "compile"]),
+    ("report", &["memory"]),
 ];
 
 /// What every room of the host but `memory` may take from `host` itself.

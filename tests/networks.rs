@@ -13,7 +13,7 @@ fn compiled(graph: &Graph) -> Result<(Vec<u32>, MemoryReport)> {
     let compiled = compile(graph, &CompileOptions::default())?;
     assert!(matches!(compiled.certificate(), Certificate::Optimal(_)), "{:?}", compiled.certificate());
     let model = Model::from_compiled(compiled)?;
-    Ok((model.outputs()[0].model_dims(), MemoryReport::new(&model.program()?)))
+    Ok((model.outputs()[0].model_dims(), MemoryReport::new(&model.program()?, model.certificate())))
 }
 
 fn weights() -> Seeded {

@@ -3,12 +3,13 @@
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 use salto::host::graph::{Graph, Seeded, zoo};
+use salto::host::memory::Certificate;
 use salto::host::report::Inspection;
 use salto::host::{Model, Result};
 
 fn inspect(graph: Result<Graph>) -> Inspection {
     let model = Model::from_graph(&graph.expect("a network")).expect("compiled");
-    Inspection::new(&model.program().expect("checked"))
+    Inspection::new(&model.program().expect("checked"), model.certificate())
 }
 
 /// What holds for every report.
@@ -40,4 +41,20 @@ fn a_skip_that_lives_at_the_peak_is_named() {
     let peak = report.memory.peak.expect("a step");
     let reasons: Vec<&str> = peak.residents.iter().map(|resident| resident.reason.as_str()).collect();
     assert!(reasons[0].starts_with("skip from step 1, read by this step"), "{reasons:?}");
+}
+
+#[test]
+fn a_certificate_is_never_guessed() {
+    let graph = zoo::resnet8(Seeded::new(1)).expect("a network");
+    let model = Model::from_graph(&graph).expect("compiled");
+    let known = Inspection::new(&model.program().expect("checked"), model.certificate()).memory;
+    assert!(known.certificate.is_some());
+    let read = Model::from_program(model.program_bytes()).expect("a program");
+    assert_eq!(read.certificate(), None);
+    let shown = Inspection::new(&read.program().expect("checked"), None).memory;
+    assert_eq!(shown.certificate.is_some(), shown.lower_bound == shown.arena_bytes);
+    assert!(shown.lower_bound <= known.lower_bound);
+    let gap = Certificate::Gap { lower: 1000, upper: shown.arena_bytes as u32 };
+    let loose = Inspection::new(&read.program().expect("checked"), Some(gap)).memory;
+    assert_eq!((loose.certificate, loose.lower_bound), (Some(gap), 1000));
 }

@@ -24,6 +24,7 @@ use super::compile::{AlignedBytes, CompileOptions, Compiled, compile};
 use super::graph::Graph;
 #[cfg(feature = "std")]
 use super::import::onnx::{ImportOptions, import, import_file};
+use super::memory::Certificate;
 #[cfg(feature = "std")]
 use super::threads::ThreadPool;
 use super::{Error, ErrorKind, Result};
@@ -38,6 +39,7 @@ struct Parts {
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     arena_len: usize,
+    certificate: Option<Certificate>,
 }
 
 /// An input or output of a network.
@@ -137,7 +139,8 @@ impl Model {
     /// # Errors
     /// None: what was compiled was checked.
     pub fn from_compiled(compiled: Compiled) -> Result<Self> {
-        Self::checked(compiled.into_bytes())
+        let certificate = compiled.certificate();
+        Self::checked(compiled.into_bytes(), Some(certificate))
     }
 
     /// Reads a program (the content of a `.salto` file) and checks it.
@@ -151,16 +154,16 @@ impl Model {
     /// A model of bytes that nobody has looked at.
     fn unchecked(bytes: AlignedBytes) -> Result<Self> {
         Program::from_bytes(&bytes).map_err(no_program)?;
-        Self::checked(bytes)
+        Self::checked(bytes, None)
     }
 
     /// A model of bytes that [`Program::from_bytes`] has accepted.
-    fn checked(bytes: AlignedBytes) -> Result<Self> {
+    fn checked(bytes: AlignedBytes, certificate: Option<Certificate>) -> Result<Self> {
         let program = Program::assume_checked(&bytes).map_err(no_program)?;
         let inputs = program.inputs().map(Port::new).collect();
         let outputs = program.outputs().map(Port::new).collect();
         let arena_len = program.arena_len(1);
-        Ok(Self(Arc::new(Parts { inputs, outputs, arena_len, bytes })))
+        Ok(Self(Arc::new(Parts { inputs, outputs, arena_len, certificate, bytes })))
     }
 
     /// Inputs, in the order in which [`Session::run`] takes them.
@@ -176,6 +179,11 @@ impl Model {
     /// Bytes of arena that a run on one thread needs.
     pub fn arena_len(&self) -> usize {
         self.0.arena_len
+    }
+
+    /// How good the memory plan is; none for a program from a file, which does not carry its planner's certificate.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.0.certificate
     }
 
     /// The program's bytes: the content of a `.salto` file.

@@ -64,7 +64,7 @@ fn is_array(path: &Path) -> bool {
 
 /// A report on a model's program.
 pub(crate) fn inspection(model: &Model) -> Result<Inspection> {
-    Ok(Inspection::new(&model.program()?))
+    Ok(Inspection::new(&model.program()?, model.certificate()))
 }
 
 /// `salto inspect`

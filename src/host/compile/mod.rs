@@ -25,7 +25,6 @@ use super::optimize::optimize;
 use super::{Error, ErrorKind, Result};
 
 pub use aligned::AlignedBytes;
-pub use place::buffer_align;
 
 use place::Lives;
 use schedule::Schedule;

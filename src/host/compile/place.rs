@@ -10,7 +10,7 @@ use crate::host::{Error, ErrorKind, Result};
 use super::schedule::Schedule;
 
 /// What the compiler aligns a buffer of `len` bytes to: from 1 KiB on to cache lines, else to what the format demands.
-pub const fn buffer_align(len: u32) -> u32 {
+const fn buffer_align(len: u32) -> u32 {
     if len >= 1024 { 64 } else { BUFFER_ALIGN }
 }
 

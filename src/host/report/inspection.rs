@@ -7,6 +7,7 @@ use core::fmt;
 
 use crate::device::program::record::ModelLayout;
 use crate::device::program::{Port, Program};
+use crate::host::memory::Certificate;
 
 use super::layer::Layer;
 use super::memory::{MemoryReport, live_bytes};
@@ -44,8 +45,8 @@ pub struct PortReport {
 }
 
 impl Inspection {
-    /// Looks at a program.
-    pub fn new(program: &Program<'_>) -> Self {
+    /// Looks at a program, and at its memory plan with the planner's certificate if that is at hand.
+    pub fn new(program: &Program<'_>, certificate: Option<Certificate>) -> Self {
         let layer =
             |(number, step)| Layer { live_bytes: live_bytes(program, number), ..Layer::new(number, &step) };
         let layers: Vec<Layer> = program.steps().enumerate().map(layer).collect();
@@ -55,7 +56,7 @@ impl Inspection {
             macs: layers.iter().map(|layer| layer.macs).sum(),
             weight_bytes: program.weights().len() as u64,
             layers,
-            memory: MemoryReport::new(program),
+            memory: MemoryReport::new(program, certificate),
         }
     }
 

@@ -7,9 +7,8 @@ use core::fmt;
 
 use crate::device::memory::{Buffer, Problem, lower_bound};
 use crate::device::program::Program;
-use crate::device::program::record::{self, BufferClass};
-use crate::host::compile::buffer_align;
-use crate::host::memory::Certificate;
+use crate::device::program::record::{self, BUFFER_ALIGN, BufferClass};
+use crate::host::memory::{Certificate, Proof};
 
 use super::table::{Align, Table};
 use super::units::Bytes;
@@ -24,10 +23,10 @@ pub struct MemoryReport {
     pub scratch_bytes: u64,
     /// The most bytes of inputs, outputs and activations that live at the same time, scratch apart.
     pub activation_bytes: u64,
-    /// Bytes that every plan of the same buffers needs.
+    /// Bytes that every plan of the same buffers needs: as the certificate says, else as the buffers themselves show.
     pub lower_bound: u64,
-    /// How good the plan is known to be.
-    pub certificate: Certificate,
+    /// How good the plan is known to be; none if nobody knows, as a program does not carry its planner's certificate.
+    pub certificate: Option<Certificate>,
     /// The step where most bytes live; none if there is no step.
     pub peak: Option<Peak>,
     /// All buffers, in the order of their numbers.
@@ -81,27 +80,29 @@ pub struct BufferReport {
 }
 
 impl MemoryReport {
-    /// The memory plan of a program.
-    pub fn new(program: &Program<'_>) -> Self {
+    /// The memory plan of a program, with its certificate if the planner's is at hand. Without it, a plan that reaches the lower
+    /// bound of its buffers is known to be optimal nevertheless.
+    pub fn new(program: &Program<'_>, certificate: Option<Certificate>) -> Self {
         let uses = Uses::of(program);
         let buffers = program.buffers();
-        let planned: Vec<_> = buffers
-            .iter()
-            .map(|buffer| {
-                let align = buffer_align(buffer.len);
-                Buffer::new(buffer.len, buffer.first_step, buffer.last_step).aligned(align)
-            })
-            .collect();
-        let lower = Problem::new(&planned, &[]).map_or(0, |problem| lower_bound(&problem));
-        let upper = buffers.iter().map(|buffer| buffer.offset.saturating_add(buffer.len)).max().unwrap_or(0);
+        let arena_len = program.arena_len(1);
+        let certificate = certificate.or_else(|| {
+            let is_optimal = usize::try_from(bound(buffers)) == Ok(arena_len);
+            is_optimal.then_some(Certificate::Optimal(Proof::BoundReached))
+        });
+        let lower_bound = match certificate {
+            Some(Certificate::Optimal(_)) => arena_len as u64,
+            Some(Certificate::Gap { lower, .. }) => u64::from(lower),
+            None => u64::from(bound(buffers)),
+        };
         let steps = 0..program.step_count();
         let activations = |step| live(buffers, step).filter(|(_, buffer)| !is_scratch(buffer));
         Self {
-            arena_bytes: program.arena_len(1) as u64,
+            arena_bytes: arena_len as u64,
             scratch_bytes: program.scratch_len() as u64,
             activation_bytes: steps.map(|step| sum(activations(step))).max().unwrap_or(0),
-            lower_bound: u64::from(lower),
-            certificate: Certificate::new(lower, upper),
+            lower_bound,
+            certificate,
             peak: Peak::find(buffers, &uses),
             buffers: buffers.iter().enumerate().map(|(number, buffer)| uses.report(number, buffer)).collect(),
         }
@@ -142,7 +143,11 @@ impl fmt::Display for MemoryReport {
         )?;
         writeln!(f, "activations  {:>10}  at most at one time", Bytes(activation_bytes).to_string())?;
         writeln!(f, "scratch      {:>10}  at most, for each thread", Bytes(scratch_bytes).to_string())?;
-        writeln!(f, "lower bound  {:>10}  {}", Bytes(lower_bound).to_string(), self.certificate)?;
+        let known = self.certificate.map_or_else(
+            || "the program does not say whether there is a smaller plan".into(),
+            |certificate| certificate.to_string(),
+        );
+        writeln!(f, "lower bound  {:>10}  {known}", Bytes(lower_bound).to_string())?;
         let Some(peak) = &self.peak else { return Ok(()) };
         writeln!(f, "\npeak at step {} '{}': {} live", peak.step, peak.name, Bytes(peak.live_bytes))?;
         let mut table = Table::new(&[("bytes", Align::Right), ("holds", Align::Left), ("why", Align::Left)]);
@@ -151,6 +156,15 @@ impl fmt::Display for MemoryReport {
         }
         write!(f, "{table}")
     }
+}
+
+/// Bytes that every plan of these buffers needs, aligned as the format demands.
+fn bound(buffers: &[record::Buffer]) -> u32 {
+    let planned = |buffer: &record::Buffer| {
+        Buffer::new(buffer.len, buffer.first_step, buffer.last_step).aligned(BUFFER_ALIGN)
+    };
+    let planned: Vec<_> = buffers.iter().map(planned).collect();
+    Problem::new(&planned, &[]).map_or(0, |problem| lower_bound(&problem))
 }
 
 /// The bytes that live in a step, scratch included.
