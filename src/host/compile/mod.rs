@@ -1,4 +1,4 @@
-//! Compiles a graph into a program: `keep → optimize → order → lower → place → emit`.
+//! Compiles a graph into a program: `keep → optimize → legalize → order → lower → place → emit`.
 //!
 //! Flows in: a [`Graph`] from an importer or the builder; flows out: a [`Compiled`] program, already read back and checked
 //! ([`Inspection`](crate::host::report::Inspection) shows what was decided). There is one path for all targets; the host itself runs what it compiles here.
@@ -21,7 +21,7 @@ use crate::device::program::record::ModelLayout;
 
 use super::graph::Graph;
 use super::memory::Certificate;
-use super::optimize::optimize;
+use super::optimize::{legalize, optimize};
 use super::{Error, ErrorKind, Result};
 
 pub use aligned::AlignedBytes;
@@ -103,6 +103,7 @@ pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Compiled> {
     if options.optimize {
         optimize(&mut graph)?;
     }
+    legalize(&mut graph)?;
     let schedule = smallest_schedule(&graph, options)?;
     let placement = Lives::of(&schedule).place()?;
     let bytes = emit::emit(&graph, &schedule, &placement)?;

@@ -30,29 +30,7 @@ pub(super) fn pack(graph: &Graph, recipe: Recipe, out: &mut [f32]) {
         Recipe::Transposed { weight, groups } => {
             pack_transposed(floats(weight), graph.shape(weight).dims(), groups as usize, out);
         }
-        Recipe::BatchNormScale { scale, variance, epsilon } => {
-            let factors = batch_norm_factors(floats(scale), floats(variance), f32::from_bits(epsilon));
-            out.iter_mut().zip(factors).for_each(|(out, factor)| *out = factor as f32);
-        }
-        Recipe::BatchNormShift { bias, mean, scale, variance, epsilon } => {
-            let factors = batch_norm_factors(floats(scale), floats(variance), f32::from_bits(epsilon));
-            let shifts = factors.zip(floats(bias)).zip(floats(mean));
-            for (out, ((factor, &bias), &mean)) in out.iter_mut().zip(shifts) {
-                *out = (f64::from(bias) - f64::from(mean) * factor) as f32;
-            }
-        }
     }
-}
-
-/// `scale / √(variance + epsilon)` of each channel.
-fn batch_norm_factors<'a>(
-    scale: &'a [f32],
-    variance: &'a [f32],
-    epsilon: f32,
-) -> impl Iterator<Item = f64> + 'a {
-    scale.iter().zip(variance).map(move |(&scale, &variance)| {
-        f64::from(scale) / libm::sqrt(f64::from(variance) + f64::from(epsilon))
-    })
 }
 
 /// `[output][k]` to `[group][panel][k][16 outputs]`.

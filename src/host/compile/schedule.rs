@@ -158,10 +158,6 @@ pub(super) enum Recipe {
     Winograd2x2(ValueId),
     /// Weights of a transposed convolution.
     Transposed { weight: ValueId, groups: u32 },
-    /// `scale / √(variance + epsilon)`; the last number is epsilon's bits.
-    BatchNormScale { scale: ValueId, variance: ValueId, epsilon: u32 },
-    /// `bias − mean · scale / √(variance + epsilon)`
-    BatchNormShift { bias: ValueId, mean: ValueId, scale: ValueId, variance: ValueId, epsilon: u32 },
 }
 
 /// A tensor that 32-bit addresses cannot hold.

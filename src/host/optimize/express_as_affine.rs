@@ -30,6 +30,20 @@ pub fn express_as_affine(graph: &mut Graph) -> Result<bool> {
     })
 }
 
+/// Expresses batch normalisations alone, for which there is no kernel: compile runs this even if nothing is to be optimised.
+/// One whose parameters are no constants stays.
+///
+/// # Errors
+/// If the graph contradicts itself.
+pub fn legalize(graph: &mut Graph) -> Result<bool> {
+    rewrite_nodes(graph, |graph, _, id, op| {
+        let Op::BatchNorm(norm) = op else { return Ok(false) };
+        let Some(found) = normalisation(graph, norm) else { return Ok(false) };
+        replace(graph, id, found)?;
+        Ok(true)
+    })
+}
+
 /// An affine function that is not yet in the graph.
 struct Found {
     op: Affine,

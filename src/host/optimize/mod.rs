@@ -19,6 +19,9 @@
 //! | load | [`fuse_pre_activation`] | affine or activation read by convolutions | convolutions with prologue | one rounding (FMA) |
 //! | share | [`merge_constants`] | equal constants | one | same bits |
 //!
+//! Not every operator of the graph has a kernel: [`legalize`] expresses those that have none by others. Compile always runs it,
+//! whether or not it optimises.
+//!
 //! "Rounding of the constants": each new constant is computed in `f64` and rounded once, so that every product of the sum
 //! changes by one part in 2²⁴ at most. No pass makes or removes an output of the network, and outputs keep their names.
 
@@ -41,7 +44,7 @@ mod tests;
 
 pub use absorb_padding::absorb_padding;
 pub use drop_identities::drop_identities;
-pub use express_as_affine::express_as_affine;
+pub use express_as_affine::{express_as_affine, legalize};
 pub use flatten_concats::flatten_concats;
 pub use fold_affine::fold_affine;
 pub use fold_constants::fold_constants;

@@ -93,6 +93,19 @@ fn outputs_keep_their_names() {
 }
 
 #[test]
+fn legalisation_expresses_what_has_no_kernel_and_nothing_else() {
+    let mut graph = network(|net, x| {
+        let y = net.conv(x, ConvLayer::new(4, 1))?;
+        let y = net.batch_norm(y)?;
+        let one = net.constant(&[1], &[1.0])?;
+        net.plus(y, one)
+    });
+    assert!(legalize(&mut graph).unwrap());
+    assert!(!legalize(&mut graph).unwrap());
+    assert_eq!(counts(&graph), [("Affine", 1), ("Binary", 1), ("Conv", 1)]);
+}
+
+#[test]
 fn a_tensor_that_the_user_sees_is_fused_into_nothing() {
     let mut graph = network(|net, x| {
         let y = net.name("seen").conv(x, ConvLayer::new(4, 1))?;

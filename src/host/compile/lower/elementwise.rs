@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use crate::device::kernel::params::{BinaryParams, MapParams};
 use crate::device::program::record::OpCode;
 use crate::device::tensor::{Activation, Extent, Segment, Shape};
-use crate::host::Result;
 use crate::host::graph::{Affine, BatchNorm, Binary, Unary, ValueId};
+use crate::host::{Error, ErrorKind, Result};
 
 use super::super::schedule::{ConstantId, Recipe, Step};
 use super::arrange::Arrangement;
@@ -23,18 +23,13 @@ impl Lowering<'_> {
         self.map(output, op.input, op.activation, Vec::from([scale, shift]))
     }
 
-    pub(super) fn batch_norm(&mut self, output: ValueId, op: &BatchNorm) -> Result<()> {
+    /// A batch normalisation that [`legalize`](crate::host::optimize::legalize) has left: one of its parameters is no constant.
+    pub(super) fn batch_norm(&self, op: &BatchNorm) -> Result<()> {
         let BatchNorm { scale, bias, mean, variance, .. } = *op;
-        let statistics = [(scale, "scale"), (bias, "bias"), (mean, "mean"), (variance, "variance")];
-        for (value, what) in statistics {
+        for (value, what) in [(scale, "scale"), (bias, "bias"), (mean, "mean"), (variance, "variance")] {
             self.require_constant(value, what)?;
         }
-        let epsilon = op.epsilon.to_bits();
-        let len = self.graph.shape(scale).len().next_multiple_of(16);
-        let constants = &mut self.schedule.constants;
-        let scales = constants.add(Recipe::BatchNormScale { scale, variance, epsilon }, len);
-        let shifts = constants.add(Recipe::BatchNormShift { bias, mean, scale, variance, epsilon }, len);
-        self.map(output, op.input, Activation::IDENTITY, Vec::from([Some(scales), Some(shifts)]))
+        Err(Error::new(ErrorKind::Invalid, "no kernel computes it"))
     }
 
     fn map(

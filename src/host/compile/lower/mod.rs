@@ -91,7 +91,7 @@ impl<'g> Lowering<'g> {
             Op::Conv(op) => self.conv(output, op),
             Op::ConvTranspose(op) => self.conv_transpose(output, op),
             Op::Dense(op) => self.dense(output, op),
-            Op::BatchNorm(op) => self.batch_norm(output, op),
+            Op::BatchNorm(op) => self.batch_norm(op),
             Op::Affine(op) => self.affine(output, op),
             Op::Pool(op) => self.pool(output, op),
             Op::GlobalPool(op) => self.global_pool(output, op),
