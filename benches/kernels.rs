@@ -143,7 +143,8 @@ fn elementwise(c: &mut Criterion) {
         let params = MapParams { extent, activation: Activation::plain(kind) };
         bench(c, &format!("map/{kind:?}_256_28x28"), len, |level| {
             let sink = out.sink();
-            let task = MapTask { params: &params, source: a.source(), scale: None, shift: None, sink };
+            let source = Operand::Source(a.source());
+            let task = MapTask { params: &params, source, scale: None, shift: None, sink };
             dispatch!(level, s => map_f32(s, &task, &whole(&extent)));
         });
     }

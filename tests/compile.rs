@@ -196,3 +196,18 @@ fn what_32_bits_cannot_address_is_a_limit() -> Result<()> {
     assert!(arena.to_string().starts_with("the arena would need 4 GiB or more"), "{arena}");
     Ok(())
 }
+
+#[test]
+fn a_constant_beside_a_tensor_is_copied_into_the_arena() -> Result<()> {
+    let mut net = Builder::new("beside", Seeded::new(1));
+    let x = net.input("x", &[1, 1, 2, 1])?;
+    let coordinates = net.constant(&[1, 1, 2, 2], &[1.0, 2.0, 3.0, 4.0])?;
+    let y = net.concat(&[x, coordinates])?;
+    net.output(y);
+    let graph = net.finish()?;
+    for optimize in [false, true] {
+        let options = CompileOptions::default().optimize(optimize);
+        assert_eq!(run(&graph, &options, &[&[8.0, 9.0]])?, [[8.0, 1.0, 2.0, 9.0, 3.0, 4.0]]);
+    }
+    Ok(())
+}

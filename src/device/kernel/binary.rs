@@ -9,7 +9,7 @@ use crate::device::tensor::{Activation, Extent};
 use super::params::{BinaryKind, BinaryParams};
 use super::{Band, Sink, Source, activate};
 
-/// An operand of [`binary_f32`].
+/// An operand of an element-wise function.
 #[derive(Clone, Copy, Debug)]
 pub enum Operand<'a> {
     /// A tensor in memory.

@@ -1,14 +1,14 @@
 //! Element-wise functions of one operand: `output = activation(x · scale[c] + shift[c])`.
 //!
-//! Flows in: an operand in segments; flows out: a band of output rows, which may lie over the operand. Without scale and
-//! activation this is the copy that makes a concatenation one tensor. Called by `engine`.
+//! Flows in: an operand in segments, or a constant; flows out: a band of output rows, which may lie over the operand. Without scale and
+//! activation this is the copy that makes a concatenation one tensor, or a constant one in the arena. Called by `engine`.
 
 use crate::device::simd::{LANES, Simd, View, ViewMut};
-use crate::device::tensor::{Activation, Segment};
+use crate::device::tensor::{Activation, Extent};
 
 use super::activation::evaluate;
 use super::params::MapParams;
-use super::{Band, Sink, Source};
+use super::{Band, Operand, Sink};
 
 /// What one element-wise function reads and writes.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ pub struct MapTask<'a> {
     /// The geometry.
     pub params: &'a MapParams,
     /// The operand. Its memory may be the sink's, if its rows are.
-    pub source: Source<'a, f32>,
+    pub source: Operand<'a>,
     /// Factor of each channel; absent is 1.
     pub scale: Option<View<'a, f32>>,
     /// Summand of each channel; absent is 0.
@@ -50,34 +50,58 @@ pub fn map_f32<S: Simd>(s: S, task: &MapTask<'_>, band: &Band) {
 /// One output row, segment after segment.
 #[inline(always)]
 fn row<S: Simd>(s: S, task: &MapTask<'_>, image: usize, y: usize) {
-    let (extent, activation) = (&task.params.extent, &task.params.activation);
-    let out = task.sink.row(image, y);
-    let mut first = 0;
-    for segment in task.source.segments() {
-        let source = task.source.row(segment, image, y);
-        if task.is_gapless(segment) {
-            // One run: neither channels nor pixels make a difference.
-            elements(s, activation, source, out, (extent.w * extent.c) as usize);
-            return;
+    let Extent { h, w, c, .. } = task.params.extent;
+    let (h, w, c) = (h as usize, w as usize, c as usize);
+    match task.source {
+        Operand::Constant(view) => {
+            let row = view.range((image * h + y) * w * c, w * c);
+            run(s, task, &Run { row, pixel_stride: c, first: 0, channels: c }, image, y);
         }
-        let (from, to) = (segment.rows.pixel_stride as usize, task.sink.pixel_stride());
-        let channels = segment.channels as usize;
-        for x in 0..extent.w as usize {
-            pixel(s, task, source.range(x * from, channels), out.range(x * to + first, channels), first);
+        Operand::Source(source) => {
+            let mut first = 0;
+            for segment in source.segments() {
+                let (row, channels) = (source.row(segment, image, y), segment.channels as usize);
+                let pixel_stride = segment.rows.pixel_stride as usize;
+                run(s, task, &Run { row, pixel_stride, first, channels }, image, y);
+                first += channels;
+            }
         }
-        first += channels;
+    }
+}
+
+/// The channels of an operand's row that lie side by side.
+struct Run<'a> {
+    row: View<'a, f32>,
+    pixel_stride: usize,
+    /// The first channel.
+    first: usize,
+    channels: usize,
+}
+
+/// The part of an output row that one run of channels gives.
+#[inline(always)]
+fn run<S: Simd>(s: S, task: &MapTask<'_>, run: &Run<'_>, image: usize, y: usize) {
+    let (out, width) = (task.sink.row(image, y), task.params.extent.w as usize);
+    if task.is_gapless(run) {
+        // Neither channels nor pixels make a difference.
+        return elements(s, &task.params.activation, run.row, out, width * run.channels);
+    }
+    for x in 0..width {
+        let source = run.row.range(x * run.pixel_stride, run.channels);
+        let out = out.range(x * task.sink.pixel_stride() + run.first, run.channels);
+        pixel(s, task, source, out, run.first);
     }
 }
 
 impl MapTask<'_> {
-    /// Is a row of the segment one run of elements that are all treated alike, in the source as in the sink?
-    fn is_gapless(&self, segment: &Segment) -> bool {
-        let channels = self.params.extent.c;
+    /// Is a row one run of elements that are all treated alike, in the operand as in the sink?
+    fn is_gapless(&self, run: &Run<'_>) -> bool {
+        let channels = self.params.extent.c as usize;
         self.scale.is_none()
             && self.shift.is_none()
-            && segment.channels == channels
-            && segment.rows.pixel_stride == channels
-            && self.sink.pixel_stride() == channels as usize
+            && run.channels == channels
+            && run.pixel_stride == channels
+            && self.sink.pixel_stride() == channels
     }
 }
 

@@ -167,7 +167,8 @@ pub struct BinaryParams {
 }
 
 /// An element-wise function of one operand: `output = activation(x · scale[c] + shift[c])`; also the explicit copy of a
-/// concatenation. Source 0 is the input (segments); places: scale or none, shift or none (both or neither).
+/// concatenation or of a constant. Source 0 is the input (segments), or else place 2 is; places: scale or none, shift or none
+/// (both or neither), the input in the order of its extent if it is no source.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct MapParams {

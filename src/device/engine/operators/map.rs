@@ -4,7 +4,7 @@ use super::{Compute, FUNCTION_COST, Operator, spatial};
 use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::MapParams;
-use crate::device::kernel::{Band, MapTask, map_f32, map_f32_band_multiple};
+use crate::device::kernel::{Band, MapTask, Operand, map_f32, map_f32_band_multiple};
 use crate::device::program::record::OpCode;
 use crate::device::program::{Params, Step};
 use crate::device::simd::{Simd, ViewMut};
@@ -31,7 +31,10 @@ impl Compute for Map {
 
     fn task<'a>(job: &Job<'a>) -> Option<Self::Task<'a>> {
         let params = params(job.step())?;
-        let source = job.source(0, params.extent)?;
+        let source = match job.source(0, params.extent) {
+            Some(source) => Operand::Source(source),
+            None => Operand::Constant(job.place(2)?),
+        };
         let sink = job.sink(params.extent)?;
         Some(MapTask { params, source, scale: job.place(0), shift: job.place(1), sink })
     }

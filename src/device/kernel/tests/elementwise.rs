@@ -18,7 +18,7 @@ proptest! {
     fn map_is_its_definition(
         (n, h, w) in (1..3u32, 1..4u32, 1..6u32),
         channels in segments(),
-        (scaled, shifted, gap) in (any::<bool>(), any::<bool>(), 0..3u32),
+        (scaled, shifted, is_constant, gap) in (any::<bool>(), any::<bool>(), any::<bool>(), 0..3u32),
         activation in activation(),
         seed in any::<u64>(),
     ) {
@@ -30,9 +30,12 @@ proptest! {
         let params = MapParams { extent, activation };
         assert!(map_f32_is_valid(&params));
         let exact = reference::map(&params, &input, scale, shift);
+        let values = input.values();
         check(extent, &exact, 2, |level, band, sink| {
             let (scale, shift) = (scale.map(View::new), shift.map(View::new));
-            let task = MapTask { params: &params, source: input.source(), scale, shift, sink };
+            let constant = Operand::Constant(View::new(&values));
+            let source = if is_constant { constant } else { Operand::Source(input.source()) };
+            let task = MapTask { params: &params, source, scale, shift, sink };
             dispatch!(level, s => map_f32(s, &task, band));
         });
     }
@@ -109,6 +112,7 @@ fn a_map_may_lie_over_its_operand() {
         let mut over = a.clone();
         for band in bands(&extent, true) {
             let (source, sink) = over.in_place();
+            let source = Operand::Source(source);
             let task = MapTask { params: &params, source, scale: None, shift: None, sink };
             dispatch!(level, s => map_f32(s, &task, &band));
         }

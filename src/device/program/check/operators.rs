@@ -146,7 +146,7 @@ fn binary(record: &Record<'_>, params: &BinaryParams) -> Option<Demand> {
     Some(demand)
 }
 
-/// Scale and shift come together or not at all.
+/// Scale and shift come together or not at all. The operand is a source or else a constant.
 fn map(record: &Record<'_>, params: &MapParams) -> Option<Demand> {
     if !map_f32_is_valid(params) {
         return None;
@@ -154,7 +154,12 @@ fn map(record: &Record<'_>, params: &MapParams) -> Option<Demand> {
     let has_affine = has_place(record, 0) || has_place(record, 1);
     let affine = if has_affine { Some(padded(params.extent.c)?) } else { None };
     let source = Source { extent: params.extent, in_segments: true, in_place: true };
-    Some(Demand { places: [affine, affine, None, None], ..Demand::plain(source, params.extent) })
+    let demand = Demand::plain(source, params.extent);
+    if has_source(record, 0) {
+        return Some(Demand { places: [affine, affine, None, None], ..demand });
+    }
+    let places = [affine, affine, Some(params.extent.checked_len()?), None];
+    Some(Demand { sources: [None; 3], places, ..demand })
 }
 
 fn rearrange(params: &RearrangeParams) -> Option<Demand> {

@@ -15,7 +15,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::device::kernel::params::{BinaryKind, BinaryParams, MapParams};
+use crate::device::kernel::params::MapParams;
 use crate::device::program::record::{BufferClass, OpCode};
 use crate::device::tensor::{Activation, Extent, Segment, Shape};
 use crate::host::graph::{Graph, Node, NodeId, Op, ValueId};
@@ -200,17 +200,10 @@ impl<'g> Lowering<'g> {
         }
         let extent = Extent::of(&shape);
         let sink = self.new_buffer(value, extent, BufferClass::Activation)?;
-        // max(x, x) is x, whatever x is.
-        let params = BinaryParams {
-            a: extent,
-            b: extent,
-            output: extent,
-            kind: BinaryKind::Max as u32,
-            activation: Activation::IDENTITY,
-        };
-        let mut step = Step::new(OpCode::Binary, &params, Default::default(), sink);
-        let place = Some(self.schedule.constants.add(Recipe::Plain(value), shape.len()));
-        step.places = vec![place, place];
+        let params = MapParams { extent, activation: Activation::IDENTITY };
+        let mut step = Step::new(OpCode::Map, &params, Default::default(), sink);
+        let place = self.schedule.constants.add(Recipe::Plain(value), shape.len());
+        step.places = vec![None, None, Some(place)];
         self.push_helper(value, step);
         self.layout(value)
     }

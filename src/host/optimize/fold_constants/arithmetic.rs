@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::device::kernel::params::{BinaryParams, MapParams};
-use crate::device::kernel::{Band, BinaryTask, MapTask, Operand, Sink, Source, binary_f32, map_f32};
+use crate::device::kernel::{Band, BinaryTask, MapTask, Operand, Sink, binary_f32, map_f32};
 use crate::device::simd::{Portable, View, ViewMut};
 use crate::device::tensor::{Extent, Rows, Segment, Shape};
 use crate::host::graph::{Binary, Graph, Unary};
@@ -16,8 +16,7 @@ pub(super) fn unary(graph: &Graph, op: &Unary) -> Option<Vec<f32>> {
     let segment = whole(&extent)?;
     let mut output = vec![0.0; data.len()];
     let sink = Sink::new(ViewMut::new(&mut output), &segment, extent);
-    let segments = [segment];
-    let source = Source::new(View::new(data), &segments, extent);
+    let source = Operand::Constant(View::new(data));
     let params = MapParams { extent, activation: op.activation };
     map_f32(
         Portable,
