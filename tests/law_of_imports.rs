@@ -28,6 +28,9 @@ const HOST: [(&str, &[&str]); 7] = [
     ("report", &["memory"]),
 ];
 
+/// The rooms of the device that `graph` may name: a network is no program.
+const GRAPH_DEVICE: [&str; 2] = ["tensor", "kernel"];
+
 /// What every room of the host but `memory` may take from `host` itself.
 const HOST_ROOT: [&str; 4] = ["Error", "ErrorKind", "Result", "error"];
 
@@ -212,6 +215,9 @@ fn objection(file: &str, path: &[String]) -> Option<String> {
             ["host", "memory", ..] | ["device", "memory", ..] => None,
             _ => Some("host::memory may name device::memory and nothing else".into()),
         },
+        ["host", "graph", ..] if matches!(path.as_slice(), ["device", room, ..] if !GRAPH_DEVICE.contains(room)) => {
+            Some(format!("host::graph may name {GRAPH_DEVICE:?} of the device and nothing else"))
+        }
         ["host", room, ..] => {
             let (_, allowed) = HOST.iter().find(|(name, _)| name == room)?;
             match path.as_slice() {
@@ -331,6 +337,7 @@ fn the_checker_finds_what_is_forbidden() {
         ("src/host/memory/search.rs", "use crate::host::graph::Graph;"),
         ("src/host/memory/search.rs", "use crate::device::program::record;"),
         ("src/host/graph/edit.rs", "use crate::host::optimize::optimize;"),
+        ("src/host/graph/edit.rs", "use crate::device::program::record;"),
         ("src/host/import/onnx.rs", "use crate::host::compile::compile;"),
         ("src/host/import/mod.rs", "//! Importers."),
         ("src/host/cellar/mod.rs", ""),

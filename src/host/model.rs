@@ -15,10 +15,9 @@ use std::path::Path;
 use crate::device::engine::{Engine, StepHook};
 #[cfg(feature = "std")]
 use crate::device::program::record::MAGIC;
-use crate::device::program::record::ModelLayout;
 use crate::device::program::{self, Program, ProgramError};
 use crate::device::simd::Level;
-use crate::device::tensor::{DType, Extent, Shape};
+use crate::device::tensor::{DType, Extent, ModelLayout, Shape};
 
 use super::compile::{AlignedBytes, CompileOptions, Compiled, compile};
 use super::graph::Graph;

@@ -2,7 +2,7 @@
 
 use super::sketch::Sketch;
 use super::sketch::Value::{Int, Ints};
-use salto::device::program::record::ModelLayout;
+use salto::device::tensor::ModelLayout;
 use salto::host::graph::Op;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use salto::device::program::record::ModelLayout;
+use salto::device::tensor::ModelLayout;
 use salto::host::{Error, ErrorKind, Port, Result};
 
 use crate::args::Picture;

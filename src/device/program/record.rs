@@ -91,7 +91,8 @@ pub struct Port {
     pub name: Span,
     /// The number of a [`DType`](crate::device::tensor::DType).
     pub dtype: u32,
-    /// How the model that was imported orders it: the number of a [`ModelLayout`].
+    /// How the model that was imported orders it: the number of a
+    /// [`ModelLayout`](crate::device::tensor::ModelLayout).
     pub model_layout: u32,
     /// Dimensions in use.
     pub rank: u32,
@@ -99,27 +100,6 @@ pub struct Port {
     pub dims: [u32; 6],
     /// Where it lies; contiguous.
     pub segment: Segment,
-}
-
-/// How a model orders a four-dimensional input or output; the program stores `[n, h, w, c]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum ModelLayout {
-    /// As stored.
-    AsStored = 0,
-    /// `[n, c, h, w]`, as ONNX and PyTorch do.
-    ChannelsFirst = 1,
-}
-
-impl ModelLayout {
-    /// The layout with this number in the program format.
-    pub const fn from_code(code: u32) -> Option<Self> {
-        match code {
-            0 => Some(Self::AsStored),
-            1 => Some(Self::ChannelsFirst),
-            _ => None,
-        }
-    }
 }
 
 /// What a buffer of the plan holds.

@@ -5,10 +5,10 @@ use core::ops::Range;
 use bytemuck::{Pod, try_cast_slice, try_from_bytes};
 
 use crate::device::simd::View;
-use crate::device::tensor::{DType, Extent, Segment, Shape};
+use crate::device::tensor::{DType, Extent, ModelLayout, Segment, Shape};
 
 use super::error::{ProgramError, Section};
-use super::record::{self, ALIGN, Buffer, Header, ModelLayout, Place, Space, Span};
+use super::record::{self, ALIGN, Buffer, Header, Place, Space, Span};
 use super::step::Steps;
 use super::{check, index};
 

@@ -6,6 +6,7 @@
 mod activation;
 mod dtype;
 mod extent;
+mod layout;
 mod rows;
 mod shape;
 mod window;
@@ -13,6 +14,7 @@ mod window;
 pub use activation::{Activation, ActivationKind};
 pub use dtype::DType;
 pub use extent::Extent;
+pub use layout::ModelLayout;
 pub use rows::{Rows, Segment};
 pub use shape::{MAX_RANK, Shape};
 pub use window::{Axis, Window};

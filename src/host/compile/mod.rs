@@ -17,7 +17,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::device::program::record::ModelLayout;
+use crate::device::tensor::ModelLayout;
 
 use super::graph::Graph;
 use super::memory::Certificate;

@@ -72,8 +72,7 @@ fn needs(graph: &Graph, order: &[NodeId]) -> Vec<Need> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::program::record::ModelLayout;
-    use crate::device::tensor::{Activation, DType, Shape};
+    use crate::device::tensor::{Activation, DType, ModelLayout, Shape};
     use crate::host::graph::{Concat, Op, Slice, Unary, ValueId};
 
     fn position(order: &[NodeId], graph: &Graph, name: &str) -> usize {

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use bytemuck::Pod;
 
-use crate::device::program::record::{BufferClass, ModelLayout, OpCode};
-use crate::device::tensor::{Segment, Shape};
+use crate::device::program::record::{BufferClass, OpCode};
+use crate::device::tensor::{ModelLayout, Segment, Shape};
 use crate::host::graph::ValueId;
 use crate::host::{Error, ErrorKind, Result};
 

@@ -4,8 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 
-use crate::device::program::record::ModelLayout;
-use crate::device::tensor::{DType, Shape};
+use crate::device::tensor::{DType, ModelLayout, Shape};
 
 use crate::host::{Error, ErrorKind, Result};
 

@@ -4,8 +4,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::device::kernel::params::{BinaryKind, PoolKind};
-use crate::device::program::record::ModelLayout;
-use crate::device::tensor::{Activation, ActivationKind, Shape};
+use crate::device::tensor::{Activation, ActivationKind, ModelLayout, Shape};
 use crate::host::graph::{
     Affine, Binary, Builder, Constant, Conv, ConvLayer, Op, Pad, Seeded, Transpose, ValueId, zoo,
 };

@@ -5,8 +5,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::device::program::record::ModelLayout;
 use crate::device::program::{Port, Program};
+use crate::device::tensor::ModelLayout;
 use crate::host::memory::Certificate;
 
 use super::layer::Layer;

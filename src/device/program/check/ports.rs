@@ -4,8 +4,8 @@ use super::bytes_inside;
 use crate::device::program::Program;
 use crate::device::program::error::{PortFault, ProgramError};
 use crate::device::program::index;
-use crate::device::program::record::{BufferClass, ModelLayout, Port};
-use crate::device::tensor::{DType, Extent, Shape};
+use crate::device::program::record::{BufferClass, Port};
+use crate::device::tensor::{DType, Extent, ModelLayout, Shape};
 
 /// Checks all inputs and outputs.
 pub(super) fn check(program: &Program<'_>) -> Result<(), ProgramError> {

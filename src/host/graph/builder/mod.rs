@@ -35,8 +35,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::device::kernel::params::{BinaryKind, PoolKind, ResizeKind};
-use crate::device::program::record::ModelLayout;
-use crate::device::tensor::{Activation, Shape, Window};
+use crate::device::tensor::{Activation, ModelLayout, Shape, Window};
 use crate::host::{Error, ErrorKind, Result};
 
 use super::{

@@ -6,8 +6,7 @@ use alloc::vec::Vec;
 
 use super::super::*;
 use crate::device::kernel::params::{BinaryKind, PoolKind, ResizeKind};
-use crate::device::program::record::ModelLayout;
-use crate::device::tensor::{Activation, DType, Shape, Window};
+use crate::device::tensor::{Activation, DType, ModelLayout, Shape, Window};
 use crate::host::ErrorKind;
 
 fn tensor(graph: &mut Graph, dims: &[u32]) -> ValueId {

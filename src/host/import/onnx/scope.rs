@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rten_onnx::onnx::{TensorProto, ValueInfoProto};
 
-use crate::device::program::record::ModelLayout;
-use crate::device::tensor::{Activation, Shape};
+use crate::device::tensor::{Activation, ModelLayout, Shape};
 use crate::host::graph::{Graph, Op, Unary, ValueId};
 use crate::host::{Error, ErrorKind, Result};
 

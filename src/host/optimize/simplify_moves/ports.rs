@@ -1,6 +1,6 @@
 //! Transpositions at the network's ports become the ports' layouts.
 
-use crate::device::program::record::ModelLayout;
+use crate::device::tensor::ModelLayout;
 use crate::host::Result;
 use crate::host::graph::{Graph, NodeId, Op, Transpose, Uses, ValueId};
 
