@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Names are the model's own; `salto inspect` lists them.
     let options = CompileOptions::default().keep(&["stem.relu", "block2.relu2", "classifier.flat"]);
-    let model = Model::from_compiled(compile(&graph, &options)?)?;
+    let model = Model::from_compiled(compile(&graph, &options)?);
 
     let stroke: Vec<f32> = (0..64).map(|i| if i % 8 == 4 { 1.0 } else { 0.0 }).collect();
     let outputs = model.session()?.run(&[&stroke])?;

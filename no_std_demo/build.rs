@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let graph = import_file(format!("{DIGITS}/digits.onnx"), &ImportOptions::default())?;
     // Winograd's weights would take 16/9 of the flash, and its scratch more RAM than the tensors.
-    let model = Model::from_compiled(compile(&graph, &CompileOptions::default().winograd(false))?)?;
+    let model = Model::from_compiled(compile(&graph, &CompileOptions::default().winograd(false))?);
     fs::write(out.join("digits.salto"), model.program_bytes())?;
 
     let mut golden = format!("const ARENA_LEN: usize = {};\n", model.arena_len());

@@ -8,7 +8,7 @@ use salto::host::graph::{Builder, ConvLayer, Graph, Seeded, WeightRequest};
 use salto::host::{Error, ErrorKind, Model, Result, SessionOptions};
 
 fn run(graph: &Graph, options: &CompileOptions, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
-    Model::from_compiled(compile(graph, options)?)?.session()?.run(inputs)
+    Model::from_compiled(compile(graph, options)?).session()?.run(inputs)
 }
 
 /// Numbers between −1 and 1 that look random.
@@ -164,7 +164,7 @@ fn every_tensor_can_be_kept_under_optimisation() -> Result<()> {
     let names: Vec<String> = graph.values().map(|(_, value)| value.name.clone()).collect();
     let plain = compile(&graph, &CompileOptions::default().keep(&names).optimize(false))?;
     let optimised = compile(&graph, &CompileOptions::default().keep(&names))?;
-    let (plain, optimised) = (Model::from_compiled(plain)?, Model::from_compiled(optimised)?);
+    let (plain, optimised) = (Model::from_compiled(plain), Model::from_compiled(optimised));
     assert_eq!(plain.outputs(), optimised.outputs());
     let outputs = [&plain, &optimised].map(|model| model.session()?.run(&[&input]));
     let [plain_outputs, outputs] = outputs;

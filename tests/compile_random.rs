@@ -154,7 +154,7 @@ fn noise(seed: u64, len: usize) -> Vec<f32> {
 }
 
 fn outputs(graph: &Graph, options: &CompileOptions) -> Result<Vec<Vec<f32>>> {
-    let model = Model::from_compiled(compile(graph, options)?)?;
+    let model = Model::from_compiled(compile(graph, options)?);
     let inputs: Vec<Vec<f32>> =
         (1..).zip(model.inputs()).map(|(seed, port)| noise(seed, port.len())).collect();
     let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();

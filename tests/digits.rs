@@ -50,7 +50,7 @@ fn so_do_its_program_and_the_network_without_optimisation() -> Outcome {
     let compiled = Model::load(digits("digits.onnx"))?;
     let read_again = Model::from_program(compiled.program_bytes())?;
     let graph = import_file(digits("digits.onnx"), &ImportOptions::default())?;
-    let plain = Model::from_compiled(compile(&graph, &CompileOptions::default().optimize(false))?)?;
+    let plain = Model::from_compiled(compile(&graph, &CompileOptions::default().optimize(false))?);
     for model in [read_again, plain] {
         let worst = largest_difference(&model)?;
         assert!(worst <= BOUND, "{worst}");

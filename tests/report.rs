@@ -9,7 +9,7 @@ use salto::host::{Model, Result};
 
 fn inspect(graph: Result<Graph>) -> Inspection {
     let model = Model::from_graph(&graph.expect("a network")).expect("compiled");
-    Inspection::new(&model.program().expect("checked"), model.certificate())
+    Inspection::new(&model.program(), model.certificate())
 }
 
 /// What holds for every report.
@@ -47,14 +47,14 @@ fn a_skip_that_lives_at_the_peak_is_named() {
 fn a_certificate_is_never_guessed() {
     let graph = zoo::resnet8(Seeded::new(1)).expect("a network");
     let model = Model::from_graph(&graph).expect("compiled");
-    let known = Inspection::new(&model.program().expect("checked"), model.certificate()).memory;
+    let known = Inspection::new(&model.program(), model.certificate()).memory;
     assert!(known.certificate.is_some());
     let read = Model::from_program(model.program_bytes()).expect("a program");
     assert_eq!(read.certificate(), None);
-    let shown = Inspection::new(&read.program().expect("checked"), None).memory;
+    let shown = Inspection::new(&read.program(), None).memory;
     assert_eq!(shown.certificate.is_some(), shown.lower_bound == shown.arena_bytes);
     assert!(shown.lower_bound <= known.lower_bound);
     let gap = Certificate::Gap { lower: 1000, upper: shown.arena_bytes as u32 };
-    let loose = Inspection::new(&read.program().expect("checked"), Some(gap)).memory;
+    let loose = Inspection::new(&read.program(), Some(gap)).memory;
     assert_eq!((loose.certificate, loose.lower_bound), (Some(gap), 1000));
 }

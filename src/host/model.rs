@@ -113,7 +113,7 @@ impl Model {
         }
         let graph = import_file(path, &options.import)?;
         let compiled = compile(&graph, &options.compile).map_err(in_file)?;
-        Self::from_compiled(compiled).map_err(in_file)
+        Ok(Self::from_compiled(compiled))
     }
 
     /// Imports and compiles the bytes of an ONNX file.
@@ -130,14 +130,11 @@ impl Model {
     /// # Errors
     /// Those of [`compile`].
     pub fn from_graph(graph: &Graph) -> Result<Self> {
-        Self::from_compiled(compile(graph, &CompileOptions::default())?)
+        Ok(Self::from_compiled(compile(graph, &CompileOptions::default())?))
     }
 
     /// A model of what [`compile`] made.
-    ///
-    /// # Errors
-    /// None: what was compiled was checked.
-    pub fn from_compiled(compiled: Compiled) -> Result<Self> {
+    pub fn from_compiled(compiled: Compiled) -> Self {
         let certificate = compiled.certificate();
         Self::checked(compiled.into_bytes(), Some(certificate))
     }
@@ -153,16 +150,16 @@ impl Model {
     /// A model of bytes that nobody has looked at.
     fn unchecked(bytes: AlignedBytes) -> Result<Self> {
         Program::from_bytes(&bytes).map_err(no_program)?;
-        Self::checked(bytes, None)
+        Ok(Self::checked(bytes, None))
     }
 
     /// A model of bytes that [`Program::from_bytes`] has accepted.
-    fn checked(bytes: AlignedBytes, certificate: Option<Certificate>) -> Result<Self> {
-        let program = Program::assume_checked(&bytes).map_err(no_program)?;
+    fn checked(bytes: AlignedBytes, certificate: Option<Certificate>) -> Self {
+        let program = read(&bytes);
         let inputs = program.inputs().map(Port::new).collect();
         let outputs = program.outputs().map(Port::new).collect();
         let arena_len = program.arena_len(1);
-        Ok(Self(Arc::new(Parts { inputs, outputs, arena_len, certificate, bytes })))
+        Self(Arc::new(Parts { inputs, outputs, arena_len, certificate, bytes }))
     }
 
     /// Inputs, in the order in which [`Session::run`] takes them.
@@ -203,7 +200,7 @@ impl Model {
     /// # Errors
     /// The operating system refuses to start a thread.
     pub fn session_with(&self, options: &SessionOptions) -> Result<Session> {
-        let program = self.program()?;
+        let program = self.program();
         #[cfg(feature = "std")]
         let (pool, workers) = {
             let pool = ThreadPool::new(options.threads)?;
@@ -222,12 +219,9 @@ impl Model {
         })
     }
 
-    /// The program.
-    ///
-    /// # Errors
-    /// None: it was checked when the model was made.
-    pub fn program(&self) -> Result<Program<'_>> {
-        Program::assume_checked(&self.0.bytes).map_err(no_program)
+    /// The program. It was checked when the model was made.
+    pub fn program(&self) -> Program<'_> {
+        read(&self.0.bytes)
     }
 }
 
@@ -315,7 +309,7 @@ impl Session {
         let Parts { inputs: input_ports, outputs: output_ports, .. } = &*self.model.0;
         check_lens("input", input_ports, inputs.iter().map(|input| input.len()))?;
         check_lens("output", output_ports, outputs.iter().map(|output| output.len()))?;
-        let program = self.model.program()?;
+        let program = self.model.program();
         let engine = Engine::new(&program, &mut self.arena).map_err(refused)?.with_level(self.level);
         #[cfg(feature = "std")]
         let engine = engine.with_executor(&self.pool).map_err(refused)?;
@@ -337,6 +331,20 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// The program in bytes that [`Program::from_bytes`] has accepted and that nobody could change since.
+fn read(bytes: &AlignedBytes) -> Program<'_> {
+    Program::assume_checked(bytes).unwrap_or_else(|_| damaged())
+}
+
+#[cold]
+#[allow(
+    clippy::panic,
+    reason = "only memory that fails or is overwritten from outside leads here, never data"
+)]
+fn damaged() -> ! {
+    panic!("a checked program has changed in memory")
 }
 
 fn no_program(error: ProgramError) -> Error {

@@ -28,7 +28,7 @@ struct Report {
 /// Runs a network on noise and measures its time.
 pub(crate) fn bench(arguments: &Bench) -> Result<String> {
     let model = model::load(&arguments.network)?;
-    let inspection = model::inspection(&model)?;
+    let inspection = model::inspection(&model);
     let mut session = model
         .session_with(&SessionOptions { threads: arguments.threads.count(), ..SessionOptions::default() })?;
     let inputs: Vec<Vec<f32>> = model.inputs().iter().map(|port| noise(port.len())).collect();

@@ -20,7 +20,7 @@ struct Report {
 /// Compiles a network and writes the program.
 pub(crate) fn compile(arguments: &Compile) -> Result<String> {
     let model = model::load(&arguments.network)?;
-    let inspection = model::inspection(&model)?;
+    let inspection = model::inspection(&model);
     files::write(&arguments.output, model.program_bytes())?;
     let report = Report {
         output: arguments.output.display().to_string(),

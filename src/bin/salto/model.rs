@@ -63,12 +63,12 @@ fn is_array(path: &Path) -> bool {
 }
 
 /// A report on a model's program.
-pub(crate) fn inspection(model: &Model) -> Result<Inspection> {
-    Ok(Inspection::new(&model.program()?, model.certificate()))
+pub(crate) fn inspection(model: &Model) -> Inspection {
+    Inspection::new(&model.program(), model.certificate())
 }
 
 /// `salto inspect`
 pub(crate) fn inspect(arguments: &Inspect) -> Result<String> {
-    let inspection = inspection(&load(&arguments.network)?)?;
+    let inspection = inspection(&load(&arguments.network)?);
     answer(arguments.json, || inspection.to_string(), &inspection)
 }

@@ -21,7 +21,7 @@ pub(crate) fn plan(arguments: &Plan) -> Result<String> {
 }
 
 fn plan_network(arguments: &Plan) -> Result<String> {
-    let inspection = model::inspection(&model::load(&arguments.network)?)?;
+    let inspection = model::inspection(&model::load(&arguments.network)?);
     let memory = &inspection.memory;
     check_capacity(arguments.capacity, memory.arena_bytes, memory.lower_bound)?;
     answer(arguments.json, || format!("{}\n{memory}", memory.table()), memory)
