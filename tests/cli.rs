@@ -220,7 +220,7 @@ fn bad_inputs_are_refused_in_one_line() {
         (GOLDEN_OUTPUT, "12×10"),
         ("absent.npy", "absent.npy"),
         (DIGITS, "digits.onnx"),
-        ("other=examples/digits/golden_input.npy", "other="),
+        ("other=examples/digits/golden_input.npy", "no input named 'other'"),
     ] {
         let (line, status) = complaint(&["run", DIGITS, "--input", input]);
         assert!(status == 1 && line.contains(word), "{line}");
@@ -244,6 +244,62 @@ fn an_unwritable_output_leaves_nothing_behind() {
         assert_eq!(complaint(&["compile", DIGITS, "-o", output]).1, 1);
     }
     assert_eq!(fs::read_dir(&folder).expect("the folder").count(), 1, "only the file from before");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_written_through_and_a_link_stays() {
+    let folder = folder("through");
+    let (pipe, link, target) =
+        (path(&folder, "pipe"), path(&folder, "link.npy"), path(&folder, "target.npy"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).expect("the pipe")
+    });
+    answer(&["run", DIGITS, "--input", THREE, "--output", &pipe]);
+    let piped = reader.join().expect("the reader");
+    assert!(piped.starts_with(b"\x93NUMPY"));
+    std::os::unix::fs::symlink("target.npy", &link).expect("a link");
+    for round in ["the link dangles", "the link leads to a file"] {
+        answer(&["run", DIGITS, "--input", THREE, "--output", &link]);
+        assert_eq!(fs::read(&target).expect("the target"), piped, "{round}");
+        assert!(fs::symlink_metadata(&link).expect("the link").is_symlink(), "{round}");
+    }
+    assert_eq!(fs::read_dir(&folder).expect("the folder").count(), 3, "no temporary file");
+}
+
+#[test]
+fn outputs_replace_nothing_that_is_read() {
+    let folder = folder("replace");
+    let model = file(&folder, "d.onnx", &fs::read(DIGITS).expect("the network"));
+    let input = file(&folder, "in.npy", &fs::read(GOLDEN_INPUT).expect("an array"));
+    let other = format!("{}/../{}/in.npy", folder.display(), "cli_replace");
+    let hard = path(&folder, "hard.npy");
+    fs::hard_link(&input, &hard).expect("a link");
+    for output in [&input, &other, &hard, &model, &path(&folder, "new.onnx"), &path(&folder, "new.salto")] {
+        let (line, status) = complaint(&["run", &model, "--input", &input, "--output", output]);
+        assert!(status == 1 && line.contains("name"), "{line}");
+    }
+    for output in [model.as_str(), &path(&folder, "new.onnx"), &path(&folder, "new.tflite")] {
+        assert!(complaint(&["compile", &model, "-o", output]).0.contains("OUT.salto"));
+    }
+    let program = path(&folder, "d.salto");
+    answer(&["compile", &model, "-o", &program]);
+    assert!(complaint(&["compile", &program, "-o", &program]).0.contains("is read"));
+    assert_eq!(fs::read(&model).expect("the network"), fs::read(DIGITS).expect("the network"));
+    assert_eq!(fs::read_dir(&folder).expect("the folder").count(), 4, "nothing new but the program");
+}
+
+#[test]
+fn misspelt_and_repeated_names_are_told() {
+    let folder = folder("names");
+    let (a, b) = (path(&folder, "a.npy"), path(&folder, "b.npy"));
+    let (line, status) = complaint(&["run", DIGITS, "-i", THREE, "-o", "scores=x.npy"]);
+    assert!(status == 1 && line.contains("no output named 'scores'; the outputs are "), "{line}");
+    let (line, status) = complaint(&["run", DIGITS, "-i", THREE, "-o", &a, "-o", &b]);
+    assert!(status == 1 && line.contains("one --output"), "{line}");
+    assert_eq!(fs::read_dir(&folder).expect("the folder").count(), 0);
 }
 
 #[test]

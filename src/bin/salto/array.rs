@@ -46,8 +46,8 @@ impl Array {
         Ok(Self { shape, data })
     }
 
-    /// Writes a `.npy` file of 32-bit floats.
-    pub(crate) fn write_npy(&self, path: &Path) -> Result<()> {
+    /// The content of a `.npy` file of 32-bit floats.
+    pub(crate) fn to_npy(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let shape: Vec<u64> = self.shape.iter().map(|dim| *dim as u64).collect();
         let written =
@@ -57,8 +57,8 @@ impl Array {
                     writer.finish()
                 },
             );
-        written.map_err(|error| files::io_error(path, &error))?;
-        files::write(path, &bytes)
+        written.map_err(|error| Error::io(&error))?;
+        Ok(bytes)
     }
 }
 

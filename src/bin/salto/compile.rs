@@ -5,7 +5,8 @@ use salto::host::report::Bytes;
 use serde::Serialize;
 
 use crate::args::Compile;
-use crate::{answer, files, model};
+use crate::output::{self, Output};
+use crate::{answer, model};
 
 /// What was written.
 #[derive(Debug, Serialize)]
@@ -19,9 +20,11 @@ struct Report {
 
 /// Compiles a network and writes the program.
 pub(crate) fn compile(arguments: &Compile) -> Result<String> {
+    let mut output = Output::create(&arguments.output, "salto", &[&arguments.network.path])?;
     let model = model::load(&arguments.network)?;
     let inspection = model::inspection(&model);
-    files::write(&arguments.output, model.program_bytes())?;
+    output.write(model.program_bytes())?;
+    output::commit([output])?;
     let report = Report {
         output: arguments.output.display().to_string(),
         program_bytes: model.program_bytes().len() as u64,

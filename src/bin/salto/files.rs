@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind as IoErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use salto::host::{Error, ErrorKind, Result};
 
@@ -13,20 +13,6 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::new(ErrorKind::Format, "the file is empty").in_file(path.display()));
     }
     Ok(bytes)
-}
-
-/// Writes a file as a whole or not at all: beside its place first, then renamed.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let beside = beside(path)
-        .ok_or_else(|| Error::new(ErrorKind::Argument, "that is no file name").in_file(path.display()))?;
-    let written = fs::File::create_new(&beside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        // It may not even exist; the first error is the one to tell.
-        let _ = fs::remove_file(&beside);
-        io_error(path, &error)
-    })
 }
 
 /// Prints to standard output. A reader who has gone away (`| head`) has read enough.
@@ -52,11 +38,4 @@ pub(crate) fn json(report: &impl serde::Serialize) -> Result<String> {
 /// A file that cannot be read or written.
 pub(crate) fn io_error(path: &Path, error: &io::Error) -> Error {
     Error::io(error).in_file(path.display())
-}
-
-fn beside(path: &Path) -> Option<PathBuf> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name()?);
-    name.push(format!(".{}.part", std::process::id()));
-    Some(path.with_file_name(name))
 }

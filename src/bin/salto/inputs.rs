@@ -22,7 +22,7 @@ pub(crate) fn assign(what: &str, arguments: &[String], ports: &[&str]) -> Result
     for argument in arguments {
         match named(argument, ports) {
             Some((port, file)) => files[port].push(file.into()),
-            None => unnamed.push(argument),
+            None => unnamed.push(check_unnamed(what, argument, ports)?),
         }
     }
     if ports.len() != 1 && !unnamed.is_empty() && unnamed.len() != ports.len() {
@@ -42,6 +42,19 @@ fn named<'a>(argument: &'a str, ports: &[&str]) -> Option<(usize, &'a str)> {
         let port = ports.iter().position(|port| *port == &argument[..at])?;
         Some((port, &argument[at + 1..]))
     })
+}
+
+/// A file without a port's name, unless it looks like `NAME=FILE` with a name that no port has.
+fn check_unnamed<'a>(what: &str, argument: &'a str, ports: &[&str]) -> Result<&'a str> {
+    let misspelt = argument.split_once('=').filter(|(name, _)| !name.contains('/'));
+    match misspelt {
+        Some((name, _)) if !Path::new(argument).exists() => {
+            let reason = format!("no {what} named '{name}'; the {what}s are {}", ports.join(", "));
+            let remedy = format!("a file of that name is ./{argument}");
+            Err(Error::new(ErrorKind::Argument, reason).remedy(remedy))
+        }
+        _ => Ok(argument),
+    }
 }
 
 /// What `run` gives the model: for each run one array for each input.

@@ -10,6 +10,7 @@ mod compile;
 mod files;
 mod inputs;
 mod model;
+mod output;
 mod picture;
 mod plan;
 mod problem;

@@ -1,17 +1,18 @@
 //! `salto run`
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use salto::host::report::Bytes;
-use salto::host::{Model, Port, Result, Session, SessionOptions};
+use salto::host::{Error, ErrorKind, Model, Port, Result, Session, SessionOptions};
 use serde::Serialize;
 
 use crate::args::Run;
 use crate::array::{Array, dims};
 use crate::classes::{self, Class, Labels};
 use crate::inputs::{Runs, assign, names_of};
+use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::{answer, model};
 
@@ -56,16 +57,19 @@ pub(crate) fn run(arguments: &Run) -> Result<String> {
     let destinations = assign("output", &arguments.outputs, &names_of(model.outputs()))?;
     let labels = read_labels(arguments, &model)?;
     let runs = Runs::read(model.inputs(), &files, &arguments.picture)?;
+    let mut destinations = open_outputs(arguments, &files, &destinations)?;
     let mut session = model
         .session_with(&SessionOptions { threads: arguments.threads.count(), ..SessionOptions::default() })?;
     let (outputs, seconds) = compute(&mut session, &model, &runs)?;
     let mut reports = Vec::new();
-    for ((port, array), files) in model.outputs().iter().zip(&outputs).zip(&destinations) {
-        for file in files {
-            array.write_npy(file)?;
+    for ((port, array), file) in model.outputs().iter().zip(&outputs).zip(&mut destinations) {
+        if let Some(file) = file {
+            file.write(&array.to_npy()?)?;
         }
-        reports.push(OutputReport::new(arguments, port, array, files, labels.as_ref(), &runs));
+        let file = file.as_ref().map(Output::path);
+        reports.push(OutputReport::new(arguments, port, array, file, labels.as_ref(), &runs));
     }
+    output::commit(destinations.into_iter().flatten())?;
     let report = Report {
         runs: runs.count,
         seconds,
@@ -75,6 +79,32 @@ pub(crate) fn run(arguments: &Run) -> Result<String> {
         outputs: reports,
     };
     answer(arguments.json, || report.text(), &report)
+}
+
+/// The file of each output, open; none for outputs that are not written.
+fn open_outputs(
+    arguments: &Run,
+    inputs: &[Vec<PathBuf>],
+    outputs: &[Vec<PathBuf>],
+) -> Result<Vec<Option<Output>>> {
+    let mut taken: Vec<&Path> = inputs.iter().flatten().map(PathBuf::as_path).collect();
+    taken.extend(arguments.labels.as_deref().into_iter().chain([arguments.network.path.as_path()]));
+    let mut open = Vec::new();
+    let mut paths: Vec<&Path> = Vec::new();
+    for files in outputs {
+        let file = files.first().map(PathBuf::as_path);
+        if let Some(file) = file {
+            if files.len() > 1 || paths.iter().any(|other| output::is_same(file, other)) {
+                let reason = "one --output for each output, and one output for each file";
+                return Err(Error::new(ErrorKind::Argument, reason)
+                    .in_file(file.display())
+                    .remedy("name them: --output NAME=FILE"));
+            }
+            paths.push(file);
+        }
+        open.push(file.map(|file| Output::create(file, "npy", &taken)).transpose()?);
+    }
+    Ok(open)
 }
 
 /// All runs in turn: the stacked outputs, and the seconds that the runs took.
@@ -131,7 +161,7 @@ impl OutputReport {
         arguments: &Run,
         port: &Port,
         array: &Array,
-        files: &[PathBuf],
+        file: Option<&Path>,
         labels: Option<&Labels>,
         runs: &Runs,
     ) -> Self {
@@ -150,7 +180,7 @@ impl OutputReport {
             min: array.data.iter().copied().fold(f32::INFINITY, f32::min),
             max: array.data.iter().copied().fold(f32::NEG_INFINITY, f32::max),
             mean: array.data.iter().map(|value| f64::from(*value)).sum::<f64>() / count,
-            file: files.first().map(|file| file.display().to_string()),
+            file: file.map(|file| file.display().to_string()),
             classes: pictures,
         }
     }
