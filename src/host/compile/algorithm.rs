@@ -1,7 +1,7 @@
 //! Which algorithm computes a convolution.
 
+use crate::device::kernel::conv_f32_suits;
 use crate::device::kernel::params::ConvAlgorithm;
-use crate::device::tensor::Window;
 use crate::host::graph::Conv;
 
 use super::CompileOptions;
@@ -13,24 +13,17 @@ const WINOGRAD_FROM: u32 = 32;
 
 /// The algorithm for a convolution with these input and output channels.
 pub(super) fn of_conv(op: &Conv, inputs: u32, outputs: u32, options: &CompileOptions) -> ConvAlgorithm {
-    if op.groups == inputs && op.groups == outputs && op.groups > 1 {
+    let suits = |algorithm| conv_f32_suits(algorithm, &op.window, op.groups, [inputs, outputs]);
+    let may_winograd = options.winograd && is_winograd_worth_it(inputs, outputs);
+    if op.groups > 1 && suits(ConvAlgorithm::Depthwise) {
         ConvAlgorithm::Depthwise
-    } else if op.window.is_pointwise() && op.groups == 1 {
+    } else if suits(ConvAlgorithm::Pointwise) {
         ConvAlgorithm::Pointwise
-    } else if options.winograd
-        && op.groups == 1
-        && is_winograd_window(&op.window)
-        && is_winograd_worth_it(inputs, outputs)
-    {
+    } else if may_winograd && suits(ConvAlgorithm::Winograd2x2) {
         ConvAlgorithm::Winograd2x2
     } else {
         ConvAlgorithm::Im2col
     }
-}
-
-/// Three by three taps that touch.
-fn is_winograd_window(window: &Window) -> bool {
-    [window.y, window.x].iter().all(|axis| axis.kernel == 3 && axis.stride == 1 && axis.dilation == 1)
 }
 
 /// Are there channels enough to pay for the transforms?

@@ -17,7 +17,7 @@ mod tests;
 mod winograd;
 
 use crate::device::simd::{Simd, View, ViewMut};
-use crate::device::tensor::Axis;
+use crate::device::tensor::{Axis, Window};
 
 use super::params::{ConvAlgorithm, ConvParams};
 use super::{Band, Epilogue, Prologue, Sink, Source};
@@ -94,17 +94,27 @@ pub const fn conv_f32_band_multiple(params: &ConvParams) -> u32 {
     }
 }
 
+/// Can an algorithm compute a convolution of this window, with these groups and input and output channels?
+pub const fn conv_f32_suits(
+    algorithm: ConvAlgorithm,
+    window: &Window,
+    groups: u32,
+    [inputs, outputs]: [u32; 2],
+) -> bool {
+    match algorithm {
+        ConvAlgorithm::Pointwise => window.is_pointwise() && groups == 1,
+        ConvAlgorithm::Im2col => true,
+        ConvAlgorithm::Depthwise => groups == inputs && groups == outputs,
+        ConvAlgorithm::Winograd2x2 => groups == 1 && is_winograd(&window.y) && is_winograd(&window.x),
+    }
+}
+
 /// Can [`conv_f32`] compute this? The output has the size that [`Axis::output_len`] gives, groups divide the channels, the
 /// window suits the algorithm, and every number is in range.
 pub const fn conv_f32_is_valid(params: &ConvParams) -> bool {
-    let (input, output, window) = (&params.input, &params.output, &params.window);
+    let (input, output) = (&params.input, &params.output);
     let suits = match ConvAlgorithm::from_code(params.algorithm) {
-        Some(ConvAlgorithm::Pointwise) => window.is_pointwise() && params.groups == 1,
-        Some(ConvAlgorithm::Im2col) => true,
-        Some(ConvAlgorithm::Depthwise) => params.groups == input.c && params.groups == output.c,
-        Some(ConvAlgorithm::Winograd2x2) => {
-            params.groups == 1 && is_winograd(&window.y) && is_winograd(&window.x)
-        }
+        Some(algorithm) => conv_f32_suits(algorithm, &params.window, params.groups, [input.c, output.c]),
         None => false,
     };
     suits
