@@ -1,8 +1,10 @@
-//! The laws of the house that no compiler checks: which room may name which, where `unsafe` may stand, how long a file may be.
+//! The laws of the house that no compiler checks: which room may name which, that no files name each other in a
+//! circle, where `unsafe` may stand, how long a file may be.
 //!
 //! The checker reads the sources as text: it drops comments and literals, then follows every path that begins with `crate` or
 //! `super`, in `use` lines and elsewhere. Links in documentation may point anywhere.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -305,6 +307,72 @@ fn every_source_keeps_the_laws() {
         found.extend(breaches(&file.to_string_lossy(), &source));
     }
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// In each folder, which files and folders name which of their neighbours: `folder → (from, to)`.
+fn neighbours(files: &[(String, String)]) -> BTreeMap<Vec<String>, BTreeSet<(String, String)>> {
+    let modules: BTreeSet<Vec<String>> = files.iter().map(|(file, _)| module_of(file)).collect();
+    let mut named: BTreeMap<Vec<String>, BTreeSet<(String, String)>> = BTreeMap::new();
+    for (file, source) in files {
+        let module = module_of(file);
+        for path in mentions(file, source) {
+            let shared = module.iter().zip(&path).take_while(|(a, b)| a == b).count();
+            // What a `mod.rs` names below itself is what it is made of; what is named in a `mod.rs` is no neighbour.
+            let (Some(from), Some(to)) = (module.get(shared), path.get(shared)) else { continue };
+            if modules.contains(&path[..=shared]) {
+                named.entry(module[..shared].to_vec()).or_default().insert((from.clone(), to.clone()));
+            }
+        }
+    }
+    named
+}
+
+/// Neighbours of one folder that name each other, by themselves or through others: no order leads through them.
+fn circles(files: &[(String, String)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (folder, mut edges) in neighbours(files) {
+        // Take away, again and again, what nobody names or what names nobody; only circles and what links them stay.
+        loop {
+            let before = edges.len();
+            let all = edges.clone();
+            edges.retain(|(from, to)| {
+                all.iter().any(|(_, named)| named == from) && all.iter().any(|(namer, _)| namer == to)
+            });
+            if edges.len() == before {
+                break;
+            }
+        }
+        let edges: Vec<String> = edges.iter().map(|(from, to)| format!("{from} → {to}")).collect();
+        if !edges.is_empty() {
+            found.push(format!("{}: {}", folder.join("::"), edges.join(", ")));
+        }
+    }
+    found
+}
+
+#[test]
+fn neighbours_stand_in_an_order() {
+    let read = |file: PathBuf| {
+        let source = fs::read_to_string(root().join(&file)).unwrap();
+        (file.to_string_lossy().into_owned(), source)
+    };
+    let files: Vec<_> = rust_files("src").unwrap().into_iter().map(read).collect();
+    assert_eq!(circles(&files), Vec::<String>::new());
+}
+
+#[test]
+fn the_checker_finds_circles() {
+    let file = |name: &str, source: &str| (format!("src/host/{name}"), source.to_string());
+    let straight =
+        [file("a.rs", "use super::b::B;"), file("b.rs", ""), file("mod.rs", "use crate::host::a;")];
+    assert_eq!(circles(&straight), Vec::<String>::new());
+    let circle = [
+        file("a.rs", "use super::b::B;"),
+        file("b.rs", "use super::c::C;"),
+        file("c/d.rs", "use crate::host::a::A;"),
+    ];
+    let circle = [&circle[..], &[file("c/mod.rs", "")]].concat();
+    assert_eq!(circles(&circle), ["host: a → b, b → c, c → a"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! [`Problem`](crate::device::memory::Problem); what flows out is a [`Placement`] that
 //! [`verify`](crate::device::memory::verify) has accepted. Called by the compiler and by `salto plan`.
 
+mod attempt;
 mod error;
 mod placement;
 mod search;

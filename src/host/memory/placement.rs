@@ -4,10 +4,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use crate::device::memory::{
-    Direction, Order, PlaceError, Problem, lower_bound, place, sort, step_bound, verify,
-};
+use crate::device::memory::{Direction, Order, PlaceError, Problem, lower_bound, sort, step_bound, verify};
 
+use super::attempt::Attempt;
 use super::{PlanError, search};
 
 /// Where every buffer lies, and how good that is.
@@ -106,26 +105,6 @@ pub fn plan(problem: &Problem<'_>) -> Result<Placement, PlanError> {
 pub(super) fn accepted(problem: &Problem<'_>, placement: Placement) -> Result<Placement, PlanError> {
     verify(problem, &placement.offsets, &placement.directions, placement.arena_len)?;
     Ok(placement)
-}
-
-/// A greedy placement and the order that led to it.
-#[derive(Clone, Debug)]
-pub(super) struct Attempt {
-    pub(super) order: Vec<usize>,
-    pub(super) offsets: Vec<u32>,
-    pub(super) directions: Vec<Direction>,
-    pub(super) arena_len: u32,
-}
-
-impl Attempt {
-    /// Places the buffers in this order.
-    pub(super) fn greedy(problem: &Problem<'_>, order: &[usize]) -> Result<Self, PlaceError> {
-        let mut offsets = vec![0; problem.buffers().len()];
-        let mut directions = vec![Direction::Forward; problem.separations().len()];
-        let mut sorted = order.to_vec();
-        let arena_len = place(problem, &mut sorted, &mut offsets, &mut directions)?;
-        Ok(Self { order: order.to_vec(), offsets, directions, arena_len })
-    }
 }
 
 /// The orders to begin with: the device's, and one by pressure.

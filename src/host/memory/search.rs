@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::device::memory::{PlaceError, Problem};
 
-use super::placement::Attempt;
+use super::attempt::Attempt;
 
 /// Attempts at most.
 const ATTEMPTS: usize = 2000;

@@ -1,8 +1,8 @@
 //! ONNX import: the bytes of a `.onnx` file become a [`Graph`].
 //!
 //! The way through: `frame` checks the bytes before they are decoded, `model` decodes them and finds the nodes that the outputs
-//! need, `ports` binds free dimensions, `operators` (one family a file) turns node after node into graph nodes or folds it to a
-//! constant, through a `context` on the `scope` that knows what every name stands for. What is not supported is told at once, by node.
+//! need, `ports` binds free dimensions, `walk` takes node after node to its importer in `operators` (one family a file), which makes
+//! graph nodes of it or folds it to a constant, through a `context` on the `scope` that knows what every name stands for. What is not supported is told at once, by node.
 //!
 //! Tensors of four dimensions are stored `[d0, d2, d3, d1]`, pictures thus `[n, h, w, c]` (`layout`); operators whose axes are
 //! not layout-agnostic are mapped or get explicit transpositions, which `optimize` removes.
@@ -19,6 +19,7 @@ mod ports;
 mod refusal;
 mod scope;
 mod tensor;
+mod walk;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -122,7 +123,8 @@ fn import_with(bytes: &[u8], options: &ImportOptions, external: &ExternalData) -
             scope.add_initializer(name, proto)?;
         }
     }
-    let refusals: Vec<Error> = nodes.iter().filter_map(|node| scope.import_node(node).err()).collect();
+    let refusals: Vec<Error> =
+        nodes.iter().filter_map(|node| walk::import_node(&mut scope, node).err()).collect();
     if let Some(error) = refusal::all_at_once(refusals) {
         return Err(error);
     }

@@ -1,4 +1,4 @@
-//! What every name of the model stands for, and the graph that grows while node after node is imported.
+//! What every name of the model stands for, and the graph that grows while node after node is imported. It knows no operator.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,14 +8,12 @@ use crate::device::tensor::{Activation, ModelLayout, Shape};
 use crate::host::graph::{Graph, Op, Unary, ValueId};
 use crate::host::{Error, ErrorKind, Result};
 
-use super::context::Context;
+use super::Tensor;
 use super::initializer::{ExternalData, decode};
 use super::layout::{self, TO_STORAGE};
-use super::model::Node;
 use super::ports::Input;
-use super::refusal::{invalid, unknown_operator, unsupported};
+use super::refusal::{invalid, unsupported};
 use super::tensor::element_count;
-use super::{Tensor, operators};
 
 /// What a name stands for.
 #[derive(Clone, Debug)]
@@ -75,47 +73,6 @@ impl<'m> Scope<'m> {
         // An input that has an initializer may be bound nevertheless.
         self.operands.entry(name).or_insert(Some(Operand::Constant(tensor)));
         Ok(())
-    }
-
-    /// Imports one node; its results stand for nothing if that fails.
-    ///
-    /// # Errors
-    /// What is wrong with the node itself; nothing, if only a node before it could not be imported.
-    pub(super) fn import_node(&mut self, node: &Node<'m>) -> Result<()> {
-        let refused = |name: &String| self.operands.get(name.as_str()).is_some_and(Option::is_none);
-        let results = if node.inputs().iter().any(refused) { Ok(None) } else { self.results(node).map(Some) };
-        let (results, outcome) = match results {
-            Ok(results) => (results, Ok(())),
-            Err(error) => (None, Err(error.at_node(&node.name, node.operator()))),
-        };
-        let mut results = results.unwrap_or_default().into_iter();
-        for name in node.outputs().iter().filter(|name| !name.is_empty()) {
-            self.operands.insert(name, results.next());
-        }
-        outcome
-    }
-
-    /// The node's results, one for each output that is named.
-    fn results(&mut self, node: &Node<'m>) -> Result<Vec<Operand>> {
-        let older = self.graph.values().len();
-        let Some(operator) = operators::find(node.operator()) else {
-            return Err(unknown_operator(node.operator(), ""));
-        };
-        let mut results = (operator.import)(&mut Context::new(node, self))?;
-        if (results.len()..node.outputs().len()).any(|i| node.wants(i)) {
-            return Err(unsupported(format!("only {} of its results are supported", results.len())));
-        }
-        for (result, name) in results.iter().zip(node.outputs()) {
-            if let Operand::Value(value) = result
-                && value.index() >= older
-                && !name.is_empty()
-            {
-                self.graph.value_mut(*value).name = name.clone();
-            }
-        }
-        let mut wanted = (0..).map(|i| node.wants(i));
-        results.retain(|_| wanted.next().unwrap_or(false));
-        Ok(results)
     }
 
     /// The graph with its outputs.
