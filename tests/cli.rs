@@ -132,7 +132,19 @@ fn bench_measures() {
     let report = json(&["bench", DIGITS, "--threads", "1", "--reps", "3"]);
     let (min, median) = (report["min_seconds"].as_f64(), report["median_seconds"].as_f64());
     assert!(min > Some(0.0) && median >= min);
-    assert!(answer(&["bench", DIGITS, "--reps", "1"]).contains("GFLOP/s"));
+    assert!(report["max_seconds"].as_f64() >= median);
+    let steps = report["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), json(&["inspect", DIGITS])["layers"].as_array().map_or(0, Vec::len));
+    let shares: f64 = steps.iter().filter_map(|step| step["share"].as_f64()).sum();
+    assert!((shares - 1.0).abs() < 1e-9);
+    assert!(
+        steps[0]["median_seconds"].as_f64() > Some(0.0) && steps[0]["gflop_per_second"].as_f64() > Some(0.0)
+    );
+    let text = answer(&["bench", DIGITS, "--reps", "1"]);
+    assert!(
+        text.contains("GFLOP/s") && text.contains("share") && text.contains(" ms max of 1 run"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -303,10 +315,51 @@ fn misspelt_and_repeated_names_are_told() {
 }
 
 #[test]
+fn low_memory_takes_less_and_is_the_remedy_for_a_small_capacity() {
+    let folder = folder("low_memory");
+    let arena = |report: &serde_json::Value| report["memory"]["arena_bytes"].as_u64().expect("bytes");
+    let model = &file(&folder, "conv.onnx", &onnx_with_conv(64, 24, 0.01, 0.01));
+    let (fast, low) = (json(&["inspect", model]), json(&["inspect", model, "--low-memory"]));
+    assert!(arena(&low) < arena(&fast));
+    let capacity = arena(&low).to_string();
+    assert!(answer(&["plan", model, "--low-memory", "--capacity", &capacity]).contains("lower bound"));
+    let (line, status) = complaint(&["plan", model, "--capacity", &capacity]);
+    assert!(status == 1 && line.contains(&format!("with --low-memory {capacity} are enough")), "{line}");
+    let program = path(&folder, "d.salto");
+    answer(&["compile", model, "--low-memory", "-o", &program]);
+    assert_eq!(arena(&json(&["inspect", &program])), arena(&low));
+    for flag in [["--low-memory", "--json"], ["--shape", "x=1,1,8,8"]] {
+        let (line, status) = complaint(&["inspect", &program, flag[0], flag[1]]);
+        assert!(status == 1 && line.contains(flag[0]), "{line}");
+    }
+}
+
+#[test]
+fn every_command_tells_the_ram_of_its_threads() {
+    let memory = &json(&["plan", DIGITS, "--threads", "2"]);
+    let bytes = |name: &str| memory[name].as_u64().expect("bytes");
+    assert_eq!(json(&["inspect", DIGITS, "--threads", "2"])["memory"], *memory);
+    assert_eq!(
+        json(&["run", DIGITS, "-i", THREE, "--threads", "2"])["arena_bytes"],
+        memory["threads_arena_bytes"]
+    );
+    assert!(bytes("threads_arena_bytes") >= bytes("arena_bytes") + bytes("scratch_bytes"));
+    for arguments in [["run", DIGITS, "-i", THREE].as_slice(), &["bench", DIGITS, "--reps", "1"]] {
+        let text = answer(&[arguments, &["--threads", "2"]].concat());
+        assert!(text.contains("on 1 thread, ") && text.contains("on 2"), "{text}");
+    }
+}
+
+#[test]
 fn wrong_arguments_are_told_in_one_line() {
     for (arguments, word) in [
         (vec!["run", DIGITS, "--input", THREE, "--threads", "999"], "256"),
         (vec!["bench", DIGITS, "--threads", "0"], "1..=256"),
+        (vec!["bench", DIGITS, "--threads", "-1"], "1..=256"),
+        (vec!["run", DIGITS, "-i", THREE, "--scale", "nan"], "finite"),
+        (vec!["run", DIGITS, "-i", THREE, "--mean", "0,inf"], "finite"),
+        (vec!["run", DIGITS, "-i", THREE, "--std", "0"], "above 0"),
+        (vec!["run", DIGITS, "-i", THREE, "--std", "-inf"], "above 0"),
         (vec!["run", DIGITS], "--input"),
         (vec!["inspect"], "MODEL"),
         (vec!["frobnicate"], "frobnicate"),
@@ -344,8 +397,36 @@ fn onnx_with_operator(operator: &str, dims: &[u8]) -> Vec<u8> {
     [vec![0x08, 8], field(7, &graph), opset].concat()
 }
 
+/// A model of one 3×3 convolution from `channels` to as many, with this weight everywhere but once: `first` stands first.
+fn onnx_with_conv(channels: u8, side: u8, weight: f32, first: f32) -> Vec<u8> {
+    let dim = |size: u8| field(1, &[0x08, size]);
+    let shape = field(2, &[dim(1), dim(channels), dim(side), dim(side)].concat());
+    let value = |name: &str| {
+        let tensor = field(1, &[vec![0x08, 1], shape.clone()].concat());
+        [field(1, name.as_bytes()), field(2, &tensor)].concat()
+    };
+    let mut weights = vec![weight; usize::from(channels) * usize::from(channels) * 9];
+    weights[0] = first;
+    let data: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    let dims = [0x08, channels, 0x08, channels, 0x08, 3, 0x08, 3, 0x10, 1];
+    let weights = [dims.to_vec(), field(8, b"stem.weight"), field(9, &data)].concat();
+    let pads = [field(1, b"pads"), vec![0x40, 1, 0x40, 1, 0x40, 1, 0x40, 1, 0xa0, 0x01, 7]].concat();
+    let ends =
+        [field(1, b"x"), field(1, b"stem.weight"), field(2, b"y"), field(3, b"stem"), field(4, b"Conv")];
+    let node = [ends.concat(), field(5, &pads)].concat();
+    let graph =
+        [field(1, &node), field(2, b"g"), field(5, &weights), field(11, &value("x")), field(12, &value("y"))];
+    [vec![0x08, 8], field(7, &graph.concat()), field(8, &[0x10, 13])].concat()
+}
+
 /// A length-delimited field.
 fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    let len = u8::try_from(content.len()).ok().filter(|len| *len < 128).expect("a short field");
-    [&[number << 3 | 2, len], content].concat()
+    let mut bytes = vec![number << 3 | 2];
+    let mut len = content.len();
+    while len >= 128 {
+        bytes.push((len % 128) as u8 | 128);
+        len /= 128;
+    }
+    bytes.push(len as u8);
+    [&bytes, content].concat()
 }

@@ -26,11 +26,14 @@ pub(crate) enum Command {
     /// Compile a network into a program for `run` or for a device
     Compile(Compile),
     /// Show a network's memory plan, or plan the buffers of a CSV file
+    ///
+    /// A CSV file has the columns id,lower,upper,size: a buffer of `size` bytes lives from step `lower` to step `upper`, the
+    /// latter excluded. The plan is printed as id,lower,upper,size,offset.
     Plan(Plan),
 }
 
 /// What every command that reads a network takes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Network {
     /// The network: .onnx or .salto
     #[arg(value_name = "MODEL")]
@@ -38,13 +41,24 @@ pub(crate) struct Network {
     /// Shape of an input whose dimensions the model leaves free, in the model's order (.onnx only)
     #[arg(long = "shape", value_name = "NAME=N,C,H,W", value_parser = parse_shape)]
     pub(crate) shapes: Vec<(String, Vec<u32>)>,
+    /// Compile for the least RAM and the smallest program, at the cost of time: no Winograd convolutions (.onnx only)
+    #[arg(long)]
+    pub(crate) low_memory: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Threads {
     /// Threads; by default as many as there are cores
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_THREADS)))]
+    #[arg(long, value_name = "N", value_parser = parse_threads, allow_hyphen_values = true)]
     threads: Option<u16>,
+}
+
+/// The threads that a plan is for.
+#[derive(Debug, Args)]
+pub(crate) struct PlannedThreads {
+    /// Threads that the RAM is for: each has scratch of its own
+    #[arg(long = "threads", value_name = "N", default_value_t = 1, value_parser = parse_threads, allow_hyphen_values = true)]
+    pub(crate) count: u16,
 }
 
 impl Threads {
@@ -83,13 +97,13 @@ pub(crate) struct Run {
 #[derive(Debug, Args)]
 pub(crate) struct Picture {
     /// Factor of the picture's values, which go from 0 to 255 [default: 1/255]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = parse_finite, allow_hyphen_values = true)]
     pub(crate) scale: Option<f32>,
     /// Subtracted after scaling: one number, or one for each channel
-    #[arg(long, value_name = "M,…", value_delimiter = ',', default_value = "0", allow_hyphen_values = true)]
+    #[arg(long, value_name = "M,…", value_delimiter = ',', default_value = "0", value_parser = parse_finite, allow_hyphen_values = true)]
     pub(crate) mean: Vec<f32>,
     /// Divided by at last: one number, or one for each channel
-    #[arg(long, value_name = "D,…", value_delimiter = ',', default_value = "1")]
+    #[arg(long, value_name = "D,…", value_delimiter = ',', default_value = "1", value_parser = parse_divisor, allow_hyphen_values = true)]
     pub(crate) std: Vec<f32>,
     /// Resize the picture so that its shorter side has this many pixels; by default it is stretched to the input's size
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=65536))]
@@ -117,6 +131,8 @@ pub(crate) struct Bench {
 pub(crate) struct Inspect {
     #[command(flatten)]
     pub(crate) network: Network,
+    #[command(flatten)]
+    pub(crate) threads: PlannedThreads,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -138,6 +154,8 @@ pub(crate) struct Compile {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) network: Network,
+    #[command(flatten)]
+    pub(crate) threads: PlannedThreads,
     /// Fail unless the plan fits this many bytes (65536, 64KiB, 1MiB)
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub(crate) capacity: Option<u64>,
@@ -150,6 +168,23 @@ fn parse_shape(text: &str) -> Result<(String, Vec<u32>), String> {
     let (name, dims) = text.split_once('=').ok_or("a shape looks like NAME=1,3,224,224")?;
     let dims: Result<Vec<u32>, _> = dims.split([',', 'x']).map(|dim| dim.trim().parse()).collect();
     Ok((name.into(), dims.map_err(|_| "a shape looks like NAME=1,3,224,224")?))
+}
+
+fn parse_threads(text: &str) -> Result<u16, String> {
+    let count = text.parse().ok().filter(|count| (1..=MAX_THREADS).contains(count));
+    count.ok_or_else(|| format!("threads are 1..={MAX_THREADS}"))
+}
+
+/// A number that can be multiplied by: not infinite, not NaN.
+fn parse_finite(text: &str) -> Result<f32, String> {
+    let number = text.trim().parse().ok().filter(|number: &f32| number.is_finite());
+    number.ok_or_else(|| "it must be a finite number".into())
+}
+
+/// A number that can be divided by.
+fn parse_divisor(text: &str) -> Result<f32, String> {
+    let number = parse_finite(text).ok().filter(|number| *number > 0.0);
+    number.ok_or_else(|| "it must be a finite number above 0".into())
 }
 
 fn parse_bytes(text: &str) -> Result<u64, String> {

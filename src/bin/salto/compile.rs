@@ -22,7 +22,7 @@ struct Report {
 pub(crate) fn compile(arguments: &Compile) -> Result<String> {
     let mut output = Output::create(&arguments.output, "salto", &[&arguments.network.path])?;
     let model = model::load(&arguments.network)?;
-    let inspection = model::inspection(&model);
+    let inspection = model::inspection(&model, 1);
     output.write(model.program_bytes())?;
     output::commit([output])?;
     let report = Report {
@@ -34,7 +34,7 @@ pub(crate) fn compile(arguments: &Compile) -> Result<String> {
     };
     let text = || {
         format!(
-            "{}: {}, {} steps, weights {}, RAM {}\n",
+            "{}: {}, {} steps, weights {}, RAM {} on 1 thread\n",
             report.output,
             Bytes(report.program_bytes),
             report.steps,

@@ -1,7 +1,7 @@
 //! Files and standard output.
 
 use std::fs;
-use std::io::{self, ErrorKind as IoErrorKind, Write as _};
+use std::io::{self, ErrorKind as IoErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use salto::host::{Error, ErrorKind, Result};
@@ -13,6 +13,15 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::new(ErrorKind::Format, "the file is empty").in_file(path.display()));
     }
     Ok(bytes)
+}
+
+/// Does the file begin with these bytes?
+pub(crate) fn begins_with(path: &Path, magic: &[u8]) -> Result<bool> {
+    let mut first = Vec::new();
+    let file = fs::File::open(path);
+    let read = file.and_then(|file| file.take(magic.len() as u64).read_to_end(&mut first));
+    read.map_err(|error| io_error(path, &error))?;
+    Ok(first == magic)
 }
 
 /// Prints to standard output. A reader who has gone away (`| head`) has read enough.

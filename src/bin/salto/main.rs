@@ -16,6 +16,7 @@ mod plan;
 mod problem;
 mod progress;
 mod run;
+mod stopwatch;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

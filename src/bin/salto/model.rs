@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
+use salto::device::program::record::MAGIC;
+use salto::host::compile::CompileOptions;
 use salto::host::import::onnx::{ImportOptions, declared_inputs};
 use salto::host::report::Inspection;
-use salto::host::{LoadOptions, Model, Result};
+use salto::host::{Error, ErrorKind, LoadOptions, Model, Result};
 
 use crate::args::{Inspect, Network};
 use crate::array::Array;
 use crate::{answer, files, inputs};
 
-/// Reads a network and compiles it, unless it is a program already: then the shapes do nothing.
+/// Reads a network and compiles it, unless it is a program already.
 pub(crate) fn load(network: &Network) -> Result<Model> {
     load_with(network, Vec::new())
 }
@@ -20,7 +22,25 @@ fn load_with(network: &Network, mut shapes: Shapes) -> Result<Model> {
     shapes.retain(|(name, _)| network.shapes.iter().all(|(given, _)| given != name));
     shapes.extend(network.shapes.iter().cloned());
     let import = ImportOptions { shapes, ..ImportOptions::default() };
-    Model::load_with(&network.path, &LoadOptions { import, ..LoadOptions::default() })
+    let compile = CompileOptions::default().winograd(!network.low_memory);
+    let model = Model::load_with(&network.path, &LoadOptions { import, compile })?;
+    check_flags(network)?;
+    Ok(model)
+}
+
+/// Refuses flags that a program has no use for any more.
+fn check_flags(network: &Network) -> Result<()> {
+    let flag = match network {
+        Network { shapes, .. } if !shapes.is_empty() => "--shape",
+        Network { low_memory: true, .. } => "--low-memory",
+        _ => return Ok(()),
+    };
+    if !files::begins_with(&network.path, &MAGIC)? {
+        return Ok(());
+    }
+    let reason = format!("{flag} cannot change a program that is compiled");
+    let remedy = format!("compile the model again with {flag}");
+    Err(Error::new(ErrorKind::Argument, reason).in_file(network.path.display()).remedy(remedy))
 }
 
 type Shapes = Vec<(String, Vec<u32>)>;
@@ -62,13 +82,16 @@ fn is_array(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
-/// A report on a model's program.
-pub(crate) fn inspection(model: &Model) -> Inspection {
-    Inspection::new(&model.program(), model.certificate())
+/// A report on a model's program, its RAM for this many threads.
+pub(crate) fn inspection(model: &Model, threads: usize) -> Inspection {
+    let program = model.program();
+    let mut inspection = Inspection::new(&program, model.certificate());
+    inspection.memory = inspection.memory.on_threads(&program, threads);
+    inspection
 }
 
 /// `salto inspect`
 pub(crate) fn inspect(arguments: &Inspect) -> Result<String> {
-    let inspection = inspection(&load(&arguments.network)?);
+    let inspection = inspection(&load(&arguments.network)?, arguments.threads.count.into());
     answer(arguments.json, || inspection.to_string(), &inspection)
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use salto::device::memory::{Problem, lower_bound};
 use salto::host::memory::{Certificate, PlanError, plan as place};
-use salto::host::report::Bytes;
+use salto::host::report::{Bytes, Inspection};
 use salto::host::{Error, ErrorKind, Result};
 use serde::Serialize;
 
-use crate::args::Plan;
+use crate::args::{Network, Plan};
 use crate::problem::{self, Line};
 use crate::{answer, files, model};
 
@@ -21,10 +21,32 @@ pub(crate) fn plan(arguments: &Plan) -> Result<String> {
 }
 
 fn plan_network(arguments: &Plan) -> Result<String> {
-    let inspection = model::inspection(&model::load(&arguments.network)?);
+    let threads = arguments.threads.count.into();
+    let inspection = model::inspection(&model::load(&arguments.network)?, threads);
     let memory = &inspection.memory;
-    check_capacity(arguments.capacity, memory.arena_bytes, memory.lower_bound)?;
+    check_network(arguments, &inspection)?;
     answer(arguments.json, || format!("{}\n{memory}", memory.table()), memory)
+}
+
+/// Is there room for a network? If not, would there be without Winograd's scratch?
+fn check_network(arguments: &Plan, inspection: &Inspection) -> Result<()> {
+    let memory = &inspection.memory;
+    // Every thread beyond the first has scratch of its own, behind the plan.
+    let further = memory.threads_arena_bytes - memory.arena_bytes;
+    let reached = memory.threads_arena_bytes;
+    let Err(error) = check_capacity(arguments.capacity, reached, memory.lower_bound + further) else {
+        return Ok(());
+    };
+    if !inspection.layers.iter().any(|layer| layer.algorithm.starts_with("winograd")) {
+        return Err(enough(error, reached));
+    }
+    // A program cannot be compiled again here: the flag is told, not what it would save.
+    let network = Network { low_memory: true, ..arguments.network.clone() };
+    let Ok(smaller) = model::load(&network) else {
+        return Err(error.remedy("compile the model again with --low-memory"));
+    };
+    let smaller = model::inspection(&smaller, arguments.threads.count.into()).memory.threads_arena_bytes;
+    Err(error.remedy(format!("with --low-memory {smaller} are enough, without it --capacity {reached}")))
 }
 
 /// A planned problem.
@@ -39,6 +61,10 @@ struct Report<'a> {
 /// Standard output gets the CSV alone, so that other tools can read it.
 fn plan_problem(arguments: &Plan) -> Result<String> {
     let path: &Path = &arguments.network.path;
+    if arguments.network.low_memory || !arguments.network.shapes.is_empty() || arguments.threads.count != 1 {
+        let reason = "--shape, --low-memory and --threads are for networks, this is a list of buffers";
+        return Err(Error::new(ErrorKind::Argument, reason).remedy("leave them out"));
+    }
     let mut lines = problem::read(path)?;
     let buffers = problem::buffers(&lines);
     let invalid = |reason: String| Error::new(ErrorKind::Invalid, reason);
@@ -56,7 +82,9 @@ fn plan_problem(arguments: &Plan) -> Result<String> {
         certificate: placement.certificate,
         buffers: &lines,
     };
-    check_capacity(arguments.capacity, report.arena_bytes.into(), report.lower_bound.into())?;
+    let reached = report.arena_bytes.into();
+    check_capacity(arguments.capacity, reached, report.lower_bound.into())
+        .map_err(|error| enough(error, reached))?;
     if arguments.json {
         return files::json(&report);
     }
@@ -74,5 +102,9 @@ fn check_capacity(capacity: Option<u64>, reached: u64, lower: u64) -> Result<()>
     } else {
         format!("no plan for {capacity} bytes found: the best has {reached}, the lower bound is {lower}")
     };
-    Err(Error::new(ErrorKind::Limit, reason).remedy(format!("--capacity {reached} is enough")))
+    Err(Error::new(ErrorKind::Limit, reason))
+}
+
+fn enough(error: Error, reached: u64) -> Error {
+    error.remedy(format!("--capacity {reached} is enough"))
 }

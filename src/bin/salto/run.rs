@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use salto::host::report::Bytes;
 use salto::host::{Error, ErrorKind, Model, Port, Result, Session, SessionOptions};
 use serde::Serialize;
 
@@ -24,7 +23,11 @@ struct Report {
     seconds: f64,
     threads: usize,
     level: &'static str,
+    /// On `threads` threads.
     arena_bytes: u64,
+    /// `arena_bytes` in words.
+    #[serde(skip)]
+    memory: String,
     outputs: Vec<OutputReport>,
 }
 
@@ -76,6 +79,7 @@ pub(crate) fn run(arguments: &Run) -> Result<String> {
         threads: session.threads(),
         level: session.level().name(),
         arena_bytes: session.arena_len() as u64,
+        memory: model::inspection(&model, session.threads()).memory.arena_words(),
         outputs: reports,
     };
     answer(arguments.json, || report.text(), &report)
@@ -206,6 +210,11 @@ impl OutputReport {
     }
 }
 
+/// `1 run`, `2 runs`
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 impl Report {
     fn text(&self) -> String {
         let mut text = String::new();
@@ -213,13 +222,10 @@ impl Report {
             // Writing to a string does not fail.
             let _ = output.write(&mut text);
         }
-        let Self { runs, seconds, threads, level, arena_bytes, .. } = self;
+        let Self { runs, seconds, threads, level, memory, .. } = self;
         let each = 1e3 * seconds / *runs as f64;
-        let _ = writeln!(
-            text,
-            "{each:.3} ms a run ({runs} runs, {threads} threads, {level}), RAM {}",
-            Bytes(*arena_bytes)
-        );
+        let (runs, threads) = (counted(*runs, "run"), counted(*threads, "thread"));
+        let _ = writeln!(text, "{each:.3} ms a run ({runs}, {threads}, {level}), RAM {memory}");
         text
     }
 }

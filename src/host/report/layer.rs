@@ -21,6 +21,8 @@ pub struct Layer {
     pub name: String,
     /// The operator.
     pub operator: String,
+    /// How it is computed, where there is a choice: `pointwise`, `im2col`, `depthwise`, `winograd 2×2`; else nothing.
+    pub algorithm: String,
     /// Window, algorithm and what is fused into it, in words.
     pub detail: String,
     /// The output, `[n, h, w, c]` or, for flat steps, as many dimensions as the step has.
@@ -43,6 +45,7 @@ impl Layer {
             step: number,
             name: step.name.to_string(),
             operator: format!("{:?}", step.operator()),
+            algorithm: algorithm(&step.params),
             detail: detail(step),
             output: output(&step.params),
             macs: macs(&step.params),
@@ -64,6 +67,16 @@ fn macs(params: &Params<'_>) -> u64 {
         Params::Conv(conv) => product(&conv.output, &conv.window, conv.groups, conv.input.c),
         Params::ConvTranspose(conv) => product(&conv.input, &conv.window, conv.groups, conv.output.c),
         _ => 0,
+    }
+}
+
+fn algorithm(params: &Params<'_>) -> String {
+    match params {
+        Params::Conv(conv) => match ConvAlgorithm::from_code(conv.algorithm) {
+            Some(ConvAlgorithm::Winograd2x2) => "winograd 2×2".into(),
+            algorithm => kind_word(algorithm),
+        },
+        _ => String::new(),
     }
 }
 

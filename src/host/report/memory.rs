@@ -21,6 +21,10 @@ pub struct MemoryReport {
     pub arena_bytes: u64,
     /// Bytes of the largest scratch: what each further thread needs on top.
     pub scratch_bytes: u64,
+    /// The number of threads that the report is for; 1 unless said otherwise.
+    pub threads: usize,
+    /// Bytes of arena that a run on `threads` threads needs.
+    pub threads_arena_bytes: u64,
     /// The most bytes of inputs, outputs and activations that live at the same time, scratch apart.
     pub activation_bytes: u64,
     /// Bytes that every plan of the same buffers needs: as the certificate says, else as the buffers themselves show.
@@ -100,11 +104,28 @@ impl MemoryReport {
         Self {
             arena_bytes: arena_len as u64,
             scratch_bytes: program.scratch_len() as u64,
+            threads: 1,
+            threads_arena_bytes: program.arena_len(1) as u64,
             activation_bytes: steps.map(|step| sum(activations(step))).max().unwrap_or(0),
             lower_bound,
             certificate,
             peak: Peak::find(buffers, &uses),
             buffers: buffers.iter().enumerate().map(|(number, buffer)| uses.report(number, buffer)).collect(),
+        }
+    }
+
+    /// The same plan of the same program, for a run on this many threads.
+    #[must_use]
+    pub fn on_threads(self, program: &Program<'_>, threads: usize) -> Self {
+        Self { threads, threads_arena_bytes: program.arena_len(threads) as u64, ..self }
+    }
+
+    /// The arena in words: `58.0 KiB on 1 thread, 108.0 KiB on 2`.
+    pub fn arena_words(&self) -> String {
+        let one = format!("{} on 1 thread", Bytes(self.arena_bytes));
+        match self.threads {
+            0 | 1 => one,
+            threads => format!("{one}, {} on {threads}", Bytes(self.threads_arena_bytes)),
         }
     }
 
@@ -138,9 +159,14 @@ impl fmt::Display for MemoryReport {
         let Self { arena_bytes, scratch_bytes, activation_bytes, lower_bound, .. } = *self;
         writeln!(
             f,
-            "RAM          {:>10}  ({arena_bytes} bytes, scratch included)",
+            "RAM          {:>10}  ({arena_bytes} bytes on 1 thread, scratch included)",
             Bytes(arena_bytes).to_string()
         )?;
+        if self.threads > 1 {
+            let bytes = self.threads_arena_bytes;
+            let in_words = Bytes(bytes).to_string();
+            writeln!(f, "             {in_words:>10}  ({bytes} bytes on {} threads)", self.threads)?;
+        }
         writeln!(f, "activations  {:>10}  at most at one time", Bytes(activation_bytes).to_string())?;
         writeln!(f, "scratch      {:>10}  at most, for each thread", Bytes(scratch_bytes).to_string())?;
         let known = self.certificate.map_or_else(
