@@ -235,7 +235,7 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
             Some(bias) => channel_lanes(s, bias, channel),
             None => s.splat(0.0),
         };
-        let residual = epilogue.residual.map(|source| source.memory());
+        let residual = epilogue.residual.and_then(|source| source.single().map(|_| source.memory()));
         Self { channel, count, bias, residual, function: LaneFunction::new(s, &epilogue.activation) }
     }
 

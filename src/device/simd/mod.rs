@@ -8,7 +8,8 @@
 //! A level's token ([`Portable`], `Avx2`, …) exists only where the CPU has the instructions: the token is the proof.
 //! [`dispatch!`](crate::dispatch) turns a run-time [`Level`] into a token; [`Simd::vectorize`] opens the instruction set
 //! for a closure. **Rule**: a function that is generic over `S: Simd` is `#[inline(always)]`, or its whole body is one
-//! `s.vectorize(#[inline(always)] || …)`; anything else compiles to calls of single instructions.
+//! `s.vectorize(#[inline(always)] || …)`; anything else compiles to calls of single instructions. The same holds for closures:
+//! lanes stay out of those that go through `core` (`array::from_fn`, `map_or`), which may not be inlined; a loop does it.
 //!
 //! Called by `kernel` (lanes, tiles, views) and by `engine` (the arena, the level).
 
