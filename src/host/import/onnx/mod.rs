@@ -8,6 +8,7 @@
 //! not layout-agnostic are mapped or get explicit transpositions, which `optimize` removes.
 
 mod context;
+mod finite;
 mod fold;
 mod frame;
 mod initializer;
@@ -122,6 +123,10 @@ fn import_with(bytes: &[u8], options: &ImportOptions, external: &ExternalData) -
         if read.contains(name) {
             scope.add_initializer(name, proto)?;
         }
+    }
+    // The first bad initialiser is told alone: after a training that failed, all of them are bad.
+    for node in &nodes {
+        finite::check(node, &scope.operands).map_err(|error| error.at_node(&node.name, node.operator()))?;
     }
     let refusals: Vec<Error> =
         nodes.iter().filter_map(|node| walk::import_node(&mut scope, node).err()).collect();

@@ -3,6 +3,7 @@
 use crate::host::Result;
 
 use super::context::Context;
+use super::finite;
 use super::model::Node;
 use super::operators;
 use super::refusal::{unknown_operator, unsupported};
@@ -32,6 +33,7 @@ fn results<'m>(scope: &mut Scope<'m>, node: &Node<'m>) -> Result<Vec<Operand>> {
     let Some(operator) = operators::find(node.operator()) else {
         return Err(unknown_operator(node.operator(), ""));
     };
+    finite::check(node, &scope.operands)?;
     let mut results = (operator.import)(&mut Context::new(node, scope))?;
     if (results.len()..node.outputs().len()).any(|i| node.wants(i)) {
         return Err(unsupported(format!("only {} of its results are supported", results.len())));
