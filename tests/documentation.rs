@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/architecture.md",
+    "docs/operators.md",
     "docs/performance.md",
     "docs/program-format.md",
     "examples/digits/README.md",
@@ -55,4 +56,15 @@ fn a_wrong_name_is_found() {
     let text = "`device/tensor/window.rs` [page](docs/architecture.md) `device/tensor/door.rs` [page](docs/attic.md#a)";
     let missing: Vec<&str> = named(text).into_iter().filter(|path| !exists("README.md", path)).collect();
     assert_eq!(missing, ["device/tensor/door.rs", "docs/attic.md"]);
+}
+
+/// The table of operators names exactly what the importer knows, in the order of the names.
+#[test]
+#[cfg(feature = "std")]
+fn every_operator_of_onnx_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/operators.md")).expect("the page");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let listed: Vec<&str> = rows.filter(|name| *name != "operator").collect();
+    assert_eq!(listed, salto::host::import::onnx::operators());
 }

@@ -61,11 +61,31 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// A text as one line; the lines of a list are numbered, so that its entries stay apart.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut entries = text.split("\n  ").map(words).filter(|entry| !entry.is_empty());
+    let mut line = entries.next().unwrap_or_default();
+    let entries: Vec<String> = entries.collect();
+    for (number, entry) in entries.iter().enumerate() {
+        let number = if entries.len() > 1 { format!("({}) ", number + 1) } else { String::new() };
+        line += &format!(" {number}{entry}");
+    }
+    line
 }
 
 /// What a command prints: a text, or its report as JSON.
 fn answer(json: bool, text: impl FnOnce() -> String, report: &impl serde::Serialize) -> Result<String> {
     if json { files::json(report) } else { Ok(text()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn the_entries_of_a_list_stay_apart() {
+        assert_eq!(one_line("a\n b"), "a b");
+        assert_eq!(one_line("2 nodes:\n  'a': no; do\n  'b': no"), "2 nodes: (1) 'a': no; do (2) 'b': no");
+    }
 }

@@ -63,7 +63,7 @@ fn remedy(operator: &str, domain: &str) -> &'static str {
         "NonMaxSuppression" | "TopK" | "RoiAlign" | "NonZero" => {
             "end the export before this post-processing and do it in the application"
         }
-        _ => "express it in supported operators (`salto::host::import::onnx::operators` lists them)",
+        _ => "express it in supported operators (docs/operators.md has them with their limits)",
     }
 }
 
