@@ -11,7 +11,7 @@ use salto::host::import::onnx::{ImportOptions, import_file};
 fn main() -> Result<(), Box<dyn Error>> {
     let graph = import_file("examples/digits/digits.onnx", &ImportOptions::default())?;
 
-    // Names are the model's own; `salto inspect` lists them.
+    // Names are the model's own; `salto inspect --tensors` lists them, and `salto run --keep NAME` keeps one too.
     let options = CompileOptions::default().keep(&["stem.relu", "block2.relu2", "classifier.flat"]);
     let model = Model::from_compiled(compile(&graph, &options)?);
 

@@ -113,6 +113,8 @@ fn a_compiled_program_gives_the_same_answer() {
 fn inspect_shows_layers_and_the_peak() {
     let report = json(&["inspect", DIGITS]);
     assert_eq!(report["inputs"][0]["shape"], serde_json::json!([1, 1, 8, 8]));
+    let text = answer(&["inspect", DIGITS]);
+    assert!(text.contains("1×1×8×8  [n, c, h, w]") && text.contains("output [n, h, w, c]"), "{text}");
     let layers = report["layers"].as_array().expect("layers");
     let macs: u64 = layers.iter().filter_map(|layer| layer["macs"].as_u64()).sum();
     assert_eq!(report["macs"].as_u64(), Some(macs));
@@ -189,7 +191,8 @@ fn bad_networks_are_refused_in_one_line() {
     let bytes = fs::read(&program).expect("the program");
     for len in [1, 7, 63, bytes.len() / 2, bytes.len() - 1] {
         let cut = file(&folder, "cut.salto", &bytes[..len]);
-        assert!(complaint(&["inspect", &cut]).0.contains("cut.salto"));
+        let (line, _) = complaint(&["inspect", &cut]);
+        assert!(line.contains("cut.salto") && line.contains("program") && !line.contains("ONNX"), "{line}");
     }
 }
 
@@ -348,6 +351,39 @@ fn every_command_tells_the_ram_of_its_threads() {
         let text = answer(&[arguments, &["--threads", "2"]].concat());
         assert!(text.contains("on 1 thread, ") && text.contains("on 2"), "{text}");
     }
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_named() {
+    let folder = folder("nan");
+    for (name, bad, word) in [("nan.onnx", f32::NAN, "1 NaN"), ("inf.onnx", f32::INFINITY, "1 infinite")] {
+        let model = file(&folder, name, &onnx_with_conv(4, 6, 0.1, bad));
+        let (line, status) = complaint(&["inspect", &model]);
+        assert!(status == 1 && line.contains("'stem.weight'") && line.contains(word), "{line}");
+    }
+    let model = file(&folder, "root.onnx", &onnx_with_operator("Sqrt", &[1, 4]));
+    let input = path(&folder, "in.npy");
+    let options = npyz::WriteOptions::new().default_dtype().shape(&[1, 4]);
+    let mut writer = options.writer(fs::File::create(&input).expect("a file")).begin_nd().expect("a header");
+    writer.extend([-1.0f32, 4.0, 9.0, -2.0]).and_then(|()| writer.finish()).expect("an array");
+    let output = salto(&["run", &model, "-i", &input]);
+    let (text, warning) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("2 NaN, 2.000000 … 3.000000"), "{text}");
+    assert!(warning.starts_with("warning: ") && warning.contains("2 of 4"), "{warning}");
+    assert_eq!(json(&["run", &model, "-i", &input])["outputs"][0]["nan"], 2);
+}
+
+#[test]
+fn tensors_are_listed_and_kept() {
+    let folder = folder("keep");
+    let listed = json(&["inspect", DIGITS, "--tensors"]);
+    let stem = listed.as_array().expect("a list").iter().find(|tensor| tensor["name"] == "stem.relu");
+    let out = path(&folder, "stem.npy");
+    let output = format!("stem.relu={out}");
+    answer(&["run", DIGITS, "-i", THREE, "--keep", "stem.relu", "-o", &output]);
+    assert_eq!(serde_json::json!(npy(&out).0), stem.expect("the tensor")["shape"]);
+    let (line, status) = complaint(&["run", DIGITS, "-i", THREE, "--keep", "nothing"]);
+    assert!(status == 1 && line.contains("--tensors"), "{line}");
 }
 
 #[test]

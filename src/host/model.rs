@@ -111,7 +111,18 @@ impl Model {
             let bytes = std::fs::read(path).map_err(|error| Error::io(&error)).map_err(in_file)?;
             return Self::from_program(&bytes).map_err(in_file);
         }
-        let graph = import_file(path, &options.import)?;
+        let has_extension =
+            |name: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
+        if has_extension("salto") {
+            let error = Error::new(ErrorKind::Format, "no salto program: it does not begin as one");
+            return Err(in_file(error.remedy("compile the model again, or copy the file again")));
+        }
+        let graph = import_file(path, &options.import).map_err(|error| match error.kind() {
+            ErrorKind::Format if !has_extension("onnx") => {
+                error.remedy("a network is an ONNX model (.onnx) or a salto program (.salto)")
+            }
+            _ => error,
+        })?;
         let compiled = compile(&graph, &options.compile).map_err(in_file)?;
         Ok(Self::from_compiled(compiled))
     }

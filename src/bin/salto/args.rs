@@ -44,6 +44,9 @@ pub(crate) struct Network {
     /// Compile for the least RAM and the smallest program, at the cost of time: no Winograd convolutions (.onnx only)
     #[arg(long)]
     pub(crate) low_memory: bool,
+    /// A tensor of the model that becomes a further output; `inspect --tensors` lists them (.onnx only)
+    #[arg(long = "keep", value_name = "NAME")]
+    pub(crate) kept: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -133,6 +136,9 @@ pub(crate) struct Inspect {
     pub(crate) network: Network,
     #[command(flatten)]
     pub(crate) threads: PlannedThreads,
+    /// List the model's tensors instead, for `--keep` (.onnx only)
+    #[arg(long)]
+    pub(crate) tensors: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use salto::device::program::record::MAGIC;
 use salto::host::compile::CompileOptions;
-use salto::host::import::onnx::{ImportOptions, declared_inputs};
-use salto::host::report::Inspection;
+use salto::host::graph::Value;
+use salto::host::import::onnx::{ImportOptions, declared_inputs, import_file};
+use salto::host::report::{Align, Inspection, Table};
 use salto::host::{Error, ErrorKind, LoadOptions, Model, Result};
+use serde::Serialize;
 
 use crate::args::{Inspect, Network};
-use crate::array::Array;
+use crate::array::{Array, dims};
 use crate::{answer, files, inputs};
 
 /// Reads a network and compiles it, unless it is a program already.
@@ -22,7 +24,7 @@ fn load_with(network: &Network, mut shapes: Shapes) -> Result<Model> {
     shapes.retain(|(name, _)| network.shapes.iter().all(|(given, _)| given != name));
     shapes.extend(network.shapes.iter().cloned());
     let import = ImportOptions { shapes, ..ImportOptions::default() };
-    let compile = CompileOptions::default().winograd(!network.low_memory);
+    let compile = CompileOptions::default().winograd(!network.low_memory).keep(&network.kept);
     let model = Model::load_with(&network.path, &LoadOptions { import, compile })?;
     check_flags(network)?;
     Ok(model)
@@ -33,6 +35,7 @@ fn check_flags(network: &Network) -> Result<()> {
     let flag = match network {
         Network { shapes, .. } if !shapes.is_empty() => "--shape",
         Network { low_memory: true, .. } => "--low-memory",
+        Network { kept, .. } if !kept.is_empty() => "--keep",
         _ => return Ok(()),
     };
     if !files::begins_with(&network.path, &MAGIC)? {
@@ -92,6 +95,46 @@ pub(crate) fn inspection(model: &Model, threads: usize) -> Inspection {
 
 /// `salto inspect`
 pub(crate) fn inspect(arguments: &Inspect) -> Result<String> {
+    if arguments.tensors {
+        return tensors(arguments);
+    }
     let inspection = inspection(&load(&arguments.network)?, arguments.threads.count.into());
     answer(arguments.json, || inspection.to_string(), &inspection)
+}
+
+/// A tensor of a model that is not compiled.
+#[derive(Debug, Serialize)]
+struct Tensor {
+    name: String,
+    /// In the model's own order.
+    shape: Vec<usize>,
+}
+
+/// The tensors that a network computes, in the order in which it does.
+fn tensors(arguments: &Inspect) -> Result<String> {
+    let path = &arguments.network.path;
+    if files::begins_with(path, &MAGIC)? {
+        let error = Error::new(ErrorKind::Argument, "a compiled program does not know the model's tensors");
+        return Err(error.in_file(path.display()).remedy("inspect the ONNX model"));
+    }
+    let import = ImportOptions { shapes: arguments.network.shapes.clone(), ..ImportOptions::default() };
+    let graph = import_file(path, &import)?;
+    let activations = graph.values().filter(|(_, value)| value.constant.is_none());
+    let tensor = |(_, value): (_, &Value)| {
+        let mut shape: Vec<usize> = value.shape.dims().iter().map(|dim| *dim as usize).collect();
+        // Stored [n, h, w, c]; ONNX has [n, c, h, w].
+        if shape.len() == 4 {
+            shape[1..].rotate_right(1);
+        }
+        Tensor { name: value.name.clone(), shape }
+    };
+    let tensors: Vec<Tensor> = activations.map(tensor).collect();
+    let text = || {
+        let mut table = Table::new(&[("tensor", Align::Left), ("shape", Align::Left)]);
+        for Tensor { name, shape } in &tensors {
+            table.push([name.clone(), dims(shape)]);
+        }
+        table.to_string()
+    };
+    answer(arguments.json, text, &tensors)
 }

@@ -13,7 +13,7 @@ use crate::classes::{self, Class, Labels};
 use crate::inputs::{Runs, assign, names_of};
 use crate::output::{self, Output};
 use crate::progress::Progress;
-use crate::{answer, model};
+use crate::{answer, files, model};
 
 /// What was run.
 #[derive(Debug, Serialize)]
@@ -37,6 +37,8 @@ struct OutputReport {
     name: String,
     /// In the model's own order.
     shape: Vec<usize>,
+    /// Values that are NaN; minimum, maximum and mean are those of the others.
+    nan: usize,
     min: f32,
     max: f32,
     mean: f64,
@@ -169,7 +171,13 @@ impl OutputReport {
         labels: Option<&Labels>,
         runs: &Runs,
     ) -> Self {
-        let count = array.data.len().max(1) as f64;
+        let numbers = || array.data.iter().copied().filter(|value| !value.is_nan());
+        let nan = array.data.len() - numbers().count();
+        let count = numbers().count().max(1) as f64;
+        if nan > 0 {
+            let (name, all) = (&port.name, array.data.len());
+            files::tell(&format!("warning: output '{name}': {nan} of {all} values are NaN; check the input"));
+        }
         let pictures = classes_of(&port.model_dims()).map_or_else(Vec::new, |classes| {
             let each = array.data.chunks_exact(classes).enumerate();
             let picture = |(number, values): (usize, &[f32])| Picture {
@@ -181,17 +189,27 @@ impl OutputReport {
         Self {
             name: port.name.clone(),
             shape: array.shape.clone(),
-            min: array.data.iter().copied().fold(f32::INFINITY, f32::min),
-            max: array.data.iter().copied().fold(f32::NEG_INFINITY, f32::max),
-            mean: array.data.iter().map(|value| f64::from(*value)).sum::<f64>() / count,
+            nan,
+            min: numbers().fold(f32::INFINITY, f32::min),
+            max: numbers().fold(f32::NEG_INFINITY, f32::max),
+            mean: numbers().map(f64::from).sum::<f64>() / count,
             file: file.map(|file| file.display().to_string()),
             classes: pictures,
         }
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        let Self { name, shape, min, max, mean, file, classes } = self;
-        writeln!(text, "output '{name}' {}: {min:.6} … {max:.6}, mean {mean:.6}", dims(shape))?;
+        let Self { name, shape, nan, min, max, mean, file, classes } = self;
+        write!(text, "output '{name}' {}: ", dims(shape))?;
+        if *nan > 0 {
+            write!(text, "{nan} NaN, ")?;
+        }
+        // Without a single number there is no minimum.
+        if min <= max {
+            writeln!(text, "{min:.6} … {max:.6}, mean {mean:.6}")?;
+        } else {
+            writeln!(text, "no number")?;
+        }
         if let Some(file) = file {
             writeln!(text, "written to {file}")?;
         }

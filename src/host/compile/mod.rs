@@ -130,7 +130,9 @@ fn keep(graph: &mut Graph, names: &[String]) -> Result<()> {
     for name in names {
         let Some(value) = graph.find_value(name) else {
             let reason = format!("there is no tensor '{name}' to keep");
-            return Err(Error::new(ErrorKind::Argument, reason).remedy("`salto inspect` lists all tensors"));
+            return Err(
+                Error::new(ErrorKind::Argument, reason).remedy("`salto inspect --tensors` lists them")
+            );
         };
         if graph.is_output(value) {
             continue;

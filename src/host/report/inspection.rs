@@ -42,6 +42,8 @@ pub struct PortReport {
     pub dtype: &'static str,
     /// Its shape in the order of the model that was imported.
     pub shape: Vec<u32>,
+    /// What four dimensions mean in that order: `[n, c, h, w]` or `[n, h, w, c]`; nothing for other shapes.
+    pub layout: &'static str,
 }
 
 impl Inspection {
@@ -65,7 +67,7 @@ impl Inspection {
             ("step", Align::Right),
             ("layer", Align::Left),
             ("operator", Align::Left),
-            ("output", Align::Left),
+            ("output [n, h, w, c]", Align::Left),
             ("MACs", Align::Right),
             ("weights", Align::Right),
             ("RAM", Align::Right),
@@ -93,13 +95,19 @@ impl PortReport {
         if let (ModelLayout::ChannelsFirst, [_, rest @ ..]) = (port.model_layout(), shape.as_mut_slice()) {
             rest.rotate_right(1);
         }
-        Self { name: port.name().into(), dtype: port.dtype().name(), shape }
+        let layout = match (port.model_layout(), shape.len()) {
+            (ModelLayout::ChannelsFirst, 4) => "[n, c, h, w]",
+            (ModelLayout::AsStored, 4) => "[n, h, w, c]",
+            _ => "",
+        };
+        Self { name: port.name().into(), dtype: port.dtype().name(), shape, layout }
     }
 }
 
 impl fmt::Display for PortReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}' {} {}", self.name, self.dtype, dims(&self.shape))
+        write!(f, "'{}' {} {}", self.name, self.dtype, dims(&self.shape))?;
+        if self.layout.is_empty() { Ok(()) } else { write!(f, "  {}", self.layout) }
     }
 }
 
