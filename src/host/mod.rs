@@ -13,6 +13,10 @@ mod model;
 pub mod optimize;
 pub mod report;
 #[cfg(feature = "std")]
+#[allow(
+    unsafe_code,
+    reason = "a closure of the caller's stack goes to other threads and back, with its proof"
+)]
 pub mod threads;
 
 pub use error::{Error, ErrorKind, Result};

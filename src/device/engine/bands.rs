@@ -15,9 +15,9 @@ pub struct Work {
     pub cost: u64,
 }
 
-/// Work below this is not divided. A hand-over to another thread and back costs 5 µs at best and 11 µs on a busy machine
-/// (rayon, two threads, measured), in which one core does some 2¹⁸ of a convolution's multiply-adds.
-const WORTH_DIVIDING: u64 = 1 << 19;
+/// Work below this is not divided. A hand-over costs 0.3 µs to threads that spin (the host's pool, two threads, measured) and
+/// a few µs if they must be woken; one core does this much of a convolution in 3 to 5 µs.
+const WORTH_DIVIDING: u64 = 1 << 17;
 
 /// Bands for each worker, so that a worker that was interrupted leaves some to the others.
 const BANDS_PER_WORKER: usize = 3;
