@@ -54,7 +54,8 @@
 //!   in a folder name each other in no circle.
 //! - Any bytes whatever are a [`Program`] that can run, or an error. Running cannot fail and allocates nothing.
 //! - Whoever plans memory is checked by a verifier that shares no code with the planner.
-//! - For one program, the bits of a result depend on the input and on whether the CPU has fused multiply-add, on nothing else.
+//! - For one program, the bits of a result depend on the input and on whether the SIMD level fuses multiplication and addition
+//!   (every level but the portable one), on nothing else.
 //! - Each kernel is compared with a slow twin that computes its formula in `f64`.
 //!
 //! `docs/architecture.md` says more, and which test keeps which law.

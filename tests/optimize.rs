@@ -124,7 +124,7 @@ fn odd(net: &mut Builder<'_>, x: ValueId, kind: u8, variant: u32) -> Result<Valu
         }
         // Padding of its own, unlike on all sides.
         7 => {
-            let (before, after) = (vec![0, 1, variant % 3, 0], vec![0, 2, 1, 0]);
+            let (before, after) = (vec![0, 1, 2 + variant % 3, 0], vec![0, 2, 1, 0]);
             let y = net.op(Op::Pad(Pad { input: x, before, after, value: 0.0 }))?;
             let y = net.conv(y, ConvLayer::new(channels, 3).padding(variant % 2))?;
             net.average_pool(y, Window::new(2, 2))

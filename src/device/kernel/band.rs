@@ -179,42 +179,9 @@ pub struct Epilogue<'a> {
     pub activation: Activation,
 }
 
-impl<'a> Epilogue<'a> {
+impl Epilogue<'_> {
     /// No bias, no residual, no activation.
     pub const NONE: Self = Self { bias: None, residual: None, activation: Activation::IDENTITY };
-
-    /// The epilogue of output row `y` of picture `n`. A residual has one segment (the compiler sees to it).
-    #[inline(always)]
-    pub fn row(&self, n: usize, y: usize) -> EpilogueRow<'a> {
-        let residual = self.residual.and_then(|source| {
-            let segment = source.single()?;
-            Some((source.row(segment, n, y), segment.rows.pixel_stride as usize))
-        });
-        EpilogueRow { bias: self.bias, residual, activation: self.activation }
-    }
-}
-
-/// An [`Epilogue`] at one output row.
-#[derive(Clone, Copy, Debug)]
-pub struct EpilogueRow<'a> {
-    bias: Option<View<'a, f32>>,
-    residual: Option<(View<'a, f32>, usize)>,
-    activation: Activation,
-}
-
-impl EpilogueRow<'_> {
-    /// Finishes the sums of channels `channel..channel + count` (at most 16) of pixel `x`.
-    #[inline(always)]
-    pub fn apply<S: Simd>(&self, s: S, sums: S::F32, x: usize, channel: usize, count: usize) -> S::F32 {
-        let mut sums = sums;
-        if let Some(bias) = &self.bias {
-            sums = s.add(sums, channel_lanes(s, bias, channel));
-        }
-        if let Some((row, pixel_stride)) = &self.residual {
-            sums = s.add(sums, row.load_partial(s, x * pixel_stride + channel, count));
-        }
-        activate(s, &self.activation, sums)
-    }
 }
 
 /// An [`Epilogue`] made ready for one panel of up to 16 channels.

@@ -27,7 +27,7 @@ mod softmax;
 mod tests;
 
 pub use activation::activate;
-pub use band::{Band, Epilogue, EpilogueRow, Prologue, Sink, Source};
+pub use band::{Band, Epilogue, Prologue, Sink, Source};
 pub use binary::{BinaryTask, Operand, binary_f32, binary_f32_band_multiple, binary_f32_is_valid};
 pub use conv::{
     ConvTask, conv_f32, conv_f32_band_multiple, conv_f32_is_valid, conv_f32_scratch_len, conv_f32_suits,

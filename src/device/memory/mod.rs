@@ -28,6 +28,7 @@
 
 mod bound;
 mod place;
+mod planner;
 mod problem;
 mod verify;
 
@@ -36,5 +37,6 @@ pub(crate) mod tests;
 
 pub use bound::{lower_bound, step_bound};
 pub use place::{Order, PlaceError, place, sort};
+pub use planner::{Plan, Planner, PlannerError};
 pub use problem::{Buffer, Direction, Problem, ProblemError, Separation};
 pub use verify::{Violation, lives_overlap, ranges_overlap, verify};

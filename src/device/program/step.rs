@@ -10,7 +10,7 @@ use crate::device::tensor::Segment;
 
 use super::error::StepFault;
 use super::index;
-use super::record::{Buffer, FLAG_BACKWARD, FLAG_PARALLEL, OpCode, Place, StepHead};
+use super::record::{Buffer, FLAG_PARALLEL, OpCode, Place, StepHead};
 
 /// What a step computes: the parameters of its operator, in place in the program's bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +69,7 @@ impl<'p> Params<'p> {
 pub struct Step<'p> {
     /// What it computes.
     pub params: Params<'p>,
-    /// [`FLAG_PARALLEL`] and [`FLAG_BACKWARD`].
+    /// [`FLAG_PARALLEL`] and [`FLAG_BACKWARD`](super::record::FLAG_BACKWARD).
     pub flags: u16,
     /// The segments of sources 0 to 2 and, last, of the output.
     pub operands: [&'p [Segment]; 4],
@@ -90,11 +90,6 @@ impl<'p> Step<'p> {
     /// May bands of it run side by side?
     pub const fn is_parallel(&self) -> bool {
         self.flags & FLAG_PARALLEL != 0
-    }
-
-    /// Does it go through its rows from the last to the first?
-    pub const fn is_backward(&self) -> bool {
-        self.flags & FLAG_BACKWARD != 0
     }
 
     /// The segments of source `i`; empty if there is none.

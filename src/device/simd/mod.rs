@@ -1,9 +1,10 @@
 //! SIMD: sixteen virtual lanes, chosen at run time, and views of memory that may overlap.
 //!
-//! This is the only room where `unsafe` may be written. Kernels are generic over [`Simd`], whose vector always has **16
+//! Beside the hand-over to threads, this is the only room where `unsafe` may be written. Kernels are generic over [`Simd`], whose vector always has **16
 //! lanes** of `f32`: one AVX-512 register, two AVX2 registers, four NEON registers, or [`wide`]'s portable types. So a
-//! kernel does the same arithmetic in the same order at every level, and its bits depend only on whether the CPU has
-//! fused multiply-add ([`Simd::FUSED`]).
+//! kernel does the same arithmetic in the same order at every level, and its bits depend only on whether the level fuses
+//! multiplication and addition ([`Simd::FUSED`]): every level does but the portable one, which runs where the CPU has no other
+//! or, without std, where the compilation target promises no other.
 //!
 //! A level's token ([`Portable`], `Avx2`, …) exists only where the CPU has the instructions: the token is the proof.
 //! [`dispatch!`](crate::dispatch) turns a run-time [`Level`] into a token; [`Simd::vectorize`] opens the instruction set
