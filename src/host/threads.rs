@@ -148,7 +148,8 @@ struct Turn<'a>(&'a Shared);
 
 impl<'a> Turn<'a> {
     fn take(shared: &'a Shared) -> Option<Self> {
-        (!shared.taken.swap(true, Ordering::Acquire)).then_some(Self(shared))
+        // Not `then_some`: a turn that was not taken must not be given back.
+        (!shared.taken.swap(true, Ordering::Acquire)).then(|| Self(shared))
     }
 }
 
