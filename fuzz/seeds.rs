@@ -23,8 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for graph in [residual_net()?, dense_net()?, unet_net()?, highway_net()?] {
         for winograd in [false, true] {
             let compiled = compile(&graph, &CompileOptions::default().winograd(winograd))?;
-            seen.extend(Program::from_bytes(&compiled.bytes)?.steps().map(|step| step.operator()));
-            fs::write(programs.join(format!("{}_{winograd}.salto", graph.name)), &*compiled.bytes)?;
+            seen.extend(Program::from_bytes(compiled.bytes())?.steps().map(|step| step.operator()));
+            fs::write(programs.join(format!("{}_{winograd}.salto", graph.name)), compiled.bytes())?;
         }
     }
     for operator in OpCode::ALL {
