@@ -350,6 +350,17 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_is_had_by_one_and_given_back_by_that_one() {
+        let shared = Shared::default();
+        let turn = Turn::take(&shared);
+        for _ in 0..2 {
+            assert!(Turn::take(&shared).is_none());
+        }
+        drop(turn);
+        assert!(Turn::take(&shared).is_some());
+    }
+
+    #[test]
     fn a_panic_goes_to_the_caller_when_all_have_left() {
         let pool = ThreadPool::new(3).unwrap();
         for others_panic in [false, true] {
