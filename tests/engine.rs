@@ -13,6 +13,7 @@ use salto::device::engine::{AlignedArena, BandExecutor, Engine, EngineError, Ste
 use salto::device::program::record::{Buffer, BufferClass, OpCode};
 use salto::device::program::{Program, Step};
 use salto::device::simd::Level;
+use salto::device::tensor::DType;
 use salto::host::compile::{CompileOptions, compile};
 use salto::host::graph::{Seeded, zoo};
 use salto::host::threads::ThreadPool;
@@ -191,12 +192,18 @@ fn wrong_indices_and_lengths_are_refused_with_both_numbers() {
     let program = Program::from_bytes(bytes.bytes()).unwrap();
     let mut arena = AlignedArena::<65_536>::new();
     let mut engine = Engine::new(&program, &mut arena).unwrap();
-    assert_eq!(engine.input_mut(1).err(), Some(EngineError::NoInput { index: 1, count: 1 }));
-    assert_eq!(engine.output(2).err(), Some(EngineError::NoOutput { index: 2, count: 2 }));
+    assert_eq!(engine.input_mut::<f32>(1).err(), Some(EngineError::NoInput { index: 1, count: 1 }));
+    assert_eq!(engine.output::<f32>(2).err(), Some(EngineError::NoOutput { index: 2, count: 2 }));
     let count = program.step_count();
     assert_eq!(engine.run_step(count).err(), Some(EngineError::NoStep { index: count, count }));
     let wrong = engine.set_input(0, &[0.0; 3]).err();
     assert_eq!(wrong, Some(EngineError::InputLen { expected: 24, given: 3 }));
+    let (expected, given) = (DType::F32, DType::I8);
+    let wrong = engine.set_input(0, &[0i8; 24]).err();
+    assert_eq!(wrong, Some(EngineError::InputDType { index: 0, expected, given }));
+    let wrong = engine.output::<i8>(1).err();
+    assert_eq!(wrong, Some(EngineError::OutputDType { index: 1, expected, given }));
+    assert_eq!(wrong.unwrap().to_string(), "output 1 has elements of type float32, not int8");
 }
 
 #[test]

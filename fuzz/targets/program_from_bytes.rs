@@ -37,11 +37,11 @@ fn run_guarded(program: &Program<'_>) {
     let mut engine =
         Engine::new(program, &mut memory[GUARD..GUARD + len]).expect("the arena is aligned and long enough");
     for i in 0..program.inputs().len() {
-        engine.input_mut(i).expect("the program has this input").fill(0.5);
+        engine.input_mut::<f32>(i).expect("the program has this input").fill(0.5);
     }
     engine.run();
     for i in 0..program.outputs().len() {
-        engine.output(i).expect("the program has this output");
+        engine.output::<f32>(i).expect("the program has this output");
     }
     let guards = memory[..GUARD].iter().chain(&memory[GUARD + len..]);
     assert!(guards.copied().all(|byte| byte == FILL), "a step wrote outside the arena");

@@ -326,7 +326,7 @@ impl Session {
         let engine = engine.with_executor(&self.pool).map_err(refused)?;
         let mut engine = engine.with_hook(hook);
         for (i, (port, input)) in input_ports.iter().zip(inputs).enumerate() {
-            let stored = engine.input_mut(i).map_err(refused)?;
+            let stored = engine.input_mut::<f32>(i).map_err(refused)?;
             match planes(port, self.as_stored) {
                 Some(extent) => interleave(&extent, input, stored),
                 None => stored.copy_from_slice(input),
@@ -334,7 +334,7 @@ impl Session {
         }
         engine.run();
         for (i, (port, output)) in output_ports.iter().zip(outputs).enumerate() {
-            let stored = engine.output(i).map_err(refused)?;
+            let stored = engine.output::<f32>(i).map_err(refused)?;
             match planes(port, self.as_stored) {
                 Some(extent) => deinterleave(&extent, stored, output),
                 None => output.copy_from_slice(stored),

@@ -84,7 +84,7 @@ pub fn output_bits<O: OperatorTable, X: BandExecutor, H: StepHook>(
     engine: &Engine<'_, O, X, H>,
 ) -> Vec<Vec<u32>> {
     let count = engine.program().outputs().len();
-    let bits = |i| engine.output(i).unwrap().iter().map(|x| x.to_bits()).collect();
+    let bits = |i| engine.output::<f32>(i).unwrap().iter().map(|x| x.to_bits()).collect();
     (0..count).map(bits).collect()
 }
 
@@ -95,7 +95,10 @@ pub fn run(program: &Program<'_>) -> Vec<Vec<u32>> {
     set_inputs(&mut engine);
     engine.run();
     for i in 0..program.outputs().len() {
-        assert!(engine.output(i).unwrap().iter().all(|x| x.is_finite()), "a test of bits needs numbers");
+        assert!(
+            engine.output::<f32>(i).unwrap().iter().all(|x| x.is_finite()),
+            "a test of bits needs numbers"
+        );
     }
     let bits = output_bits(&engine);
     arena.check_guards();

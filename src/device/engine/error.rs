@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::device::program::record::OpCode;
+use crate::device::tensor::DType;
 
 /// Why an engine cannot be made or used. Small and `Copy`; displays as one line with both numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +49,24 @@ pub enum EngineError {
         /// Number of outputs.
         count: usize,
     },
+    /// An input's elements have another type.
+    InputDType {
+        /// The input.
+        index: usize,
+        /// The type of the program's input.
+        expected: DType,
+        /// The type that was asked for.
+        given: DType,
+    },
+    /// An output's elements have another type.
+    OutputDType {
+        /// The output.
+        index: usize,
+        /// The type of the program's output.
+        expected: DType,
+        /// The type that was asked for.
+        given: DType,
+    },
     /// No step of this number.
     NoStep {
         /// The number that was asked for.
@@ -87,6 +106,12 @@ impl fmt::Display for EngineError {
             }
             Self::NoInput { index, count } => write!(f, "no input {index}: the program has {count}"),
             Self::NoOutput { index, count } => write!(f, "no output {index}: the program has {count}"),
+            Self::InputDType { index, expected, given } => {
+                write!(f, "input {index} has elements of type {}, not {}", expected.name(), given.name())
+            }
+            Self::OutputDType { index, expected, given } => {
+                write!(f, "output {index} has elements of type {}, not {}", expected.name(), given.name())
+            }
             Self::NoStep { index, count } => write!(f, "no step {index}: the program has {count}"),
             Self::InputLen { expected, given } => {
                 write!(f, "the input has {expected} elements, {given} were given")

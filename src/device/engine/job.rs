@@ -4,7 +4,7 @@ use crate::device::kernel::{Sink, Source};
 use crate::device::program::record::Place;
 use crate::device::program::{Program, Step};
 use crate::device::simd::{Arena, View, ViewMut};
-use crate::device::tensor::{Extent, Segment};
+use crate::device::tensor::{Element, Extent, Segment};
 
 /// A step of a checked program and the arena: gives operators their operands as views. Only the engine makes one.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ impl<'a> Job<'a> {
     }
 
     /// Source `i`, if the step has it, as an operand of size `extent`.
-    pub(super) fn source(&self, i: usize, extent: Extent) -> Option<Source<'a, f32>> {
+    pub(super) fn source<T: Element>(&self, i: usize, extent: Extent) -> Option<Source<'a, T>> {
         match self.step.source(i) {
             [] => None,
             segments => Some(Source::new(self.arena.view(), segments, extent)),
@@ -33,24 +33,24 @@ impl<'a> Job<'a> {
     }
 
     /// The output, as an operand of size `extent`.
-    pub(super) fn sink(&self, extent: Extent) -> Option<Sink<'a, f32>> {
+    pub(super) fn sink<T: Element>(&self, extent: Extent) -> Option<Sink<'a, T>> {
         Some(Sink::new(self.arena.view_mut(), self.step.output().first()?, extent))
     }
 
     /// The `len` elements of source 0, which is one contiguous run.
-    pub(super) fn input(&self, len: u32) -> Option<View<'a, f32>> {
+    pub(super) fn input<T: Element>(&self, len: u32) -> Option<View<'a, T>> {
         let base = start(self.step.source(0))?;
         Some(self.arena.view().range(base, len as usize))
     }
 
     /// The `len` elements of the output, which is one contiguous run.
-    pub(super) fn output(&self, len: u32) -> Option<ViewMut<'a, f32>> {
+    pub(super) fn output<T: Element>(&self, len: u32) -> Option<ViewMut<'a, T>> {
         let base = start(self.step.output())?;
         Some(self.arena.view_mut().range(base, len as usize))
     }
 
     /// Place `i`, if there is one: a constant of the program, or weights in the arena.
-    pub(super) fn place(&self, i: usize) -> Option<View<'a, f32>> {
+    pub(super) fn place<T: Element>(&self, i: usize) -> Option<View<'a, T>> {
         let place: &Place = self.step.places.get(i)?;
         self.program.constant(place).or_else(|| {
             let bytes = self.program.arena_place(place)?;

@@ -28,6 +28,7 @@ use bytemuck::{try_cast_slice, try_cast_slice_mut};
 use super::program::record::ALIGN;
 use super::program::{Program, Step};
 use super::simd::{Arena, Level};
+use super::tensor::Element;
 use bands::Bands;
 use job::Job;
 use operators::{AllOperators, OperatorTable};
@@ -132,10 +133,14 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
     /// The elements of input `i`, to be written before [`Self::run`], in storage order (`[n, h, w, c]`).
     ///
     /// # Errors
-    /// There is no such input.
-    pub fn input_mut(&mut self, i: usize) -> Result<&mut [f32], EngineError> {
+    /// There is no such input, or its elements have another type than `T`.
+    pub fn input_mut<T: Element>(&mut self, i: usize) -> Result<&mut [T], EngineError> {
         let none = EngineError::NoInput { index: i, count: self.program.inputs().len() };
         let port = self.program.input(i).ok_or(none)?;
+        let (expected, given) = (port.dtype(), T::DTYPE);
+        if expected != given {
+            return Err(EngineError::InputDType { index: i, expected, given });
+        }
         let bytes = self.arena.as_bytes_mut().get_mut(port.bytes()).ok_or(none)?;
         try_cast_slice_mut(bytes).map_err(|_| none)
     }
@@ -143,9 +148,9 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
     /// Copies `elements` into input `i`.
     ///
     /// # Errors
-    /// There is no such input, or it has another number of elements.
-    pub fn set_input(&mut self, i: usize, elements: &[f32]) -> Result<(), EngineError> {
-        let input = self.input_mut(i)?;
+    /// There is no such input, or it has another number of elements or elements of another type.
+    pub fn set_input<T: Element>(&mut self, i: usize, elements: &[T]) -> Result<(), EngineError> {
+        let input = self.input_mut::<T>(i)?;
         if input.len() != elements.len() {
             return Err(EngineError::InputLen { expected: input.len(), given: elements.len() });
         }
@@ -156,10 +161,14 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
     /// The elements of output `i` after [`Self::run`], in storage order (`[n, h, w, c]`).
     ///
     /// # Errors
-    /// There is no such output.
-    pub fn output(&self, i: usize) -> Result<&[f32], EngineError> {
+    /// There is no such output, or its elements have another type than `T`.
+    pub fn output<T: Element>(&self, i: usize) -> Result<&[T], EngineError> {
         let none = EngineError::NoOutput { index: i, count: self.program.outputs().len() };
         let port = self.program.output(i).ok_or(none)?;
+        let (expected, given) = (port.dtype(), T::DTYPE);
+        if expected != given {
+            return Err(EngineError::OutputDType { index: i, expected, given });
+        }
         let bytes = self.arena.as_bytes().get(port.bytes()).ok_or(none)?;
         try_cast_slice(bytes).map_err(|_| none)
     }

@@ -29,6 +29,11 @@ impl DType {
         }
     }
 
+    /// Bytes of `len` elements; `None` if they do not fit 32 bits, as every length of a program must.
+    pub const fn bytes_of(self, len: u32) -> Option<u32> {
+        len.checked_mul(self.bytes() as u32)
+    }
+
     /// The type with this number in the program format.
     pub const fn from_code(code: u8) -> Option<Self> {
         Some(match code {

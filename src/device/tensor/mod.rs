@@ -5,6 +5,7 @@
 
 mod activation;
 mod dtype;
+mod element;
 mod extent;
 mod layout;
 mod rows;
@@ -13,6 +14,7 @@ mod window;
 
 pub use activation::{Activation, ActivationKind};
 pub use dtype::DType;
+pub use element::Element;
 pub use extent::Extent;
 pub use layout::ModelLayout;
 pub use rows::{Rows, Segment};

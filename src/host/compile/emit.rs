@@ -12,14 +12,14 @@ use crate::device::program::record::{
     Span, StepHead, VERSION,
 };
 use crate::device::program::{Program, seal};
-use crate::device::tensor::{DType, MAX_RANK, Segment};
+use crate::device::tensor::{MAX_RANK, Segment};
 use crate::host::graph::Graph;
 use crate::host::memory::Placement;
 use crate::host::{Error, ErrorKind, Result};
 
 use super::AlignedBytes;
 use super::pack::pack;
-use super::schedule::{self, Schedule, Step};
+use super::schedule::{self, DTYPE, Schedule, Step};
 
 /// The program of a schedule whose buffer `i` lies at `placement.offsets[i]`; read back and checked.
 pub(super) fn emit(graph: &Graph, schedule: &Schedule, placement: &Placement) -> Result<AlignedBytes> {
@@ -69,7 +69,7 @@ pub(super) fn emit(graph: &Graph, schedule: &Schedule, placement: &Placement) ->
     }
     let weights = bytemuck::cast_slice_mut(&mut bytes[weights_offset..]);
     for ((recipe, len), span) in schedule.constants.iter().zip(&constants) {
-        pack(graph, recipe, &mut weights[span.offset as usize / size_of::<f32>()..][..len as usize]);
+        pack(graph, recipe, &mut weights[span.offset as usize / DTYPE.bytes()..][..len as usize]);
     }
     seal(&mut bytes);
     match Program::from_bytes(&bytes) {
@@ -88,7 +88,7 @@ fn constant_spans(schedule: &Schedule) -> Result<(Vec<Span>, u32)> {
     let mut end = 0u32;
     for (_, len) in schedule.constants.iter() {
         let offset = end.checked_next_multiple_of(ALIGN as u32).ok_or_else(program_too_large)?;
-        let len = len.checked_mul(size_of::<f32>() as u32).ok_or_else(program_too_large)?;
+        let len = DTYPE.bytes_of(len).ok_or_else(program_too_large)?;
         end = offset.checked_add(len).ok_or_else(program_too_large)?;
         spans.push(Span { offset, len });
     }
@@ -100,7 +100,7 @@ fn port_record(port: &schedule::Port, offsets: &[u32], names: &mut Names) -> Por
     dims[..port.shape.rank()].copy_from_slice(port.shape.dims());
     Port {
         name: names.add(&port.name),
-        dtype: DType::F32 as u32,
+        dtype: DTYPE as u32,
         model_layout: port.layout as u32,
         rank: port.shape.rank() as u32,
         dims,
@@ -157,7 +157,7 @@ fn write_step(
 /// A segment at its absolute address.
 fn placed(segment: &Segment, offsets: &[u32]) -> Segment {
     let mut placed = *segment;
-    placed.rows.base += offsets[segment.buffer as usize] / size_of::<f32>() as u32;
+    placed.rows.base += offsets[segment.buffer as usize] / DTYPE.bytes() as u32;
     placed
 }
 

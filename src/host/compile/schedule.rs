@@ -8,9 +8,12 @@ use alloc::vec::Vec;
 use bytemuck::Pod;
 
 use crate::device::program::record::{BufferClass, OpCode};
-use crate::device::tensor::{ModelLayout, Segment, Shape};
+use crate::device::tensor::{DType, ModelLayout, Segment, Shape};
 use crate::host::graph::ValueId;
 use crate::host::{Error, ErrorKind, Result};
+
+/// The type of all tensors and constants of a program.
+pub(super) const DTYPE: DType = DType::F32;
 
 /// All that a program does, in order, without addresses.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +94,7 @@ impl Step {
 impl Schedule {
     /// Adds a buffer of `len` elements.
     pub(super) fn add_buffer(&mut self, name: &str, class: BufferClass, len: u32) -> Result<u32> {
-        let bytes = len.checked_mul(size_of::<f32>() as u32).ok_or_else(|| too_large(name))?;
+        let bytes = DTYPE.bytes_of(len).ok_or_else(|| too_large(name))?;
         self.buffers.push(Buffer { class, len: bytes, life: (0, 0) });
         Ok(self.buffers.len() as u32 - 1)
     }

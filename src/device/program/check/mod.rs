@@ -16,7 +16,7 @@ use super::error::{ProgramError, Section};
 use super::index;
 use super::record::{ALIGN, Buffer, Header, KNOWN_CAPABILITIES, LAYOUT_PANELS_OF_16, MAGIC, Span, VERSION};
 use super::seal::head_crc;
-use crate::device::tensor::{Extent, Rows};
+use crate::device::tensor::{DType, Extent, Rows};
 
 /// Checks what the header promises and that the head is undamaged, before anything else of the program is read.
 pub(super) fn header(header: &Header, bytes: &[u8]) -> Result<(), ProgramError> {
@@ -70,15 +70,13 @@ fn end(span: Span) -> u64 {
     u64::from(span.offset) + u64::from(span.len)
 }
 
-/// Bytes of an element: all operators of this build compute in `f32`.
-const ELEMENT: u64 = 4;
+/// The type of all operands and constants: the operators of this build compute in `f32`.
+const OPERAND: DType = DType::F32;
 
-/// The bytes in the arena that `rows` reach, `[begin, end)`; `None` if they do not lie inside `buffer`.
+/// The bytes in the arena that `rows` of [`OPERAND`]s reach, `[begin, end)`; `None` if they do not lie inside `buffer`.
 fn bytes_inside(rows: &Rows, extent: &Extent, buffer: &Buffer) -> Option<(u32, u32)> {
-    let begin = u64::from(rows.base) * ELEMENT;
-    let end = u64::from(rows.end(extent)?) * ELEMENT;
-    let buffer_begin = u64::from(buffer.offset);
-    let inside = begin >= buffer_begin && end <= buffer_begin + u64::from(buffer.len);
-    // Inside a buffer, which the check of buffers has found inside 32 bits.
-    inside.then_some((u32::try_from(begin).ok()?, u32::try_from(end).ok()?))
+    let begin = OPERAND.bytes_of(rows.base)?;
+    let end = OPERAND.bytes_of(rows.end(extent)?)?;
+    let buffer_end = u64::from(buffer.offset) + u64::from(buffer.len);
+    (begin >= buffer.offset && u64::from(end) <= buffer_end).then_some((begin, end))
 }

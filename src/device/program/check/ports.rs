@@ -1,6 +1,6 @@
 //! Inputs and outputs.
 
-use super::bytes_inside;
+use super::{OPERAND, bytes_inside};
 use crate::device::program::Program;
 use crate::device::program::error::{PortFault, ProgramError};
 use crate::device::program::index;
@@ -20,7 +20,7 @@ pub(super) fn check(program: &Program<'_>) -> Result<(), ProgramError> {
 
 fn check_port(program: &Program<'_>, port: &Port, is_output: bool) -> Result<(), PortFault> {
     program.name(port.name).ok_or(PortFault::Name)?;
-    if u8::try_from(port.dtype).ok().and_then(DType::from_code) != Some(DType::F32) {
+    if u8::try_from(port.dtype).ok().and_then(DType::from_code) != Some(OPERAND) {
         return Err(PortFault::DType);
     }
     let layout = ModelLayout::from_code(port.model_layout).ok_or(PortFault::Layout)?;

@@ -1,14 +1,14 @@
 //! Steps: their records, where their operands lie, and when those live.
 
 use super::operators::{Demand, Source};
-use super::{ELEMENT, bytes_inside, end};
+use super::{OPERAND, bytes_inside, end};
 use crate::device::memory::ranges_overlap;
 use crate::device::program::Program;
 use crate::device::program::error::{ProgramError, StepFault};
 use crate::device::program::index;
 use crate::device::program::record::{Buffer, BufferClass, FLAG_PARALLEL, NONE, Place, Space, Span};
 use crate::device::program::step::Record;
-use crate::device::tensor::{Extent, Rows, Segment};
+use crate::device::tensor::{DType, Extent, Rows, Segment};
 
 /// Checks all steps, and that they are as many as the header says.
 pub(super) fn check(program: &Program<'_>) -> Result<(), ProgramError> {
@@ -157,8 +157,9 @@ impl StepCheck<'_, '_> {
             return Err(StepFault::Operands);
         }
         let bytes = Span { offset: place.offset, len: place.len };
-        let aligned = place.offset.is_multiple_of(4) && place.len.is_multiple_of(4);
-        if !aligned || u64::from(place.len) < u64::from(least) * ELEMENT {
+        let is_whole = |bytes: u32| index(bytes).is_multiple_of(OPERAND.bytes());
+        let is_short = OPERAND.bytes_of(least).is_none_or(|least| place.len < least);
+        if !is_whole(place.offset) || !is_whole(place.len) || is_short {
             return Err(StepFault::Place);
         }
         if space == Space::Arena {
@@ -189,7 +190,7 @@ impl StepCheck<'_, '_> {
         let buffer = self.program.buffers.get(index(number)).ok_or(StepFault::Scratch)?;
         let sound = BufferClass::from_code(buffer.class) == Some(BufferClass::Scratch)
             && buffer.first_step == self.number
-            && u64::from(buffer.len) >= u64::from(least) * ELEMENT;
+            && DType::F32.bytes_of(least).is_some_and(|least| buffer.len >= least);
         if sound { Ok(()) } else { Err(StepFault::Scratch) }
     }
 }
