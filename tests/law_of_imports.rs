@@ -37,7 +37,7 @@ const GRAPH_DEVICE: [&str; 2] = ["tensor", "kernel"];
 const HOST_ROOT: [&str; 4] = ["Error", "ErrorKind", "Result", "error"];
 
 /// Macros that the crate exports at its root, and the room that each belongs to.
-const MACROS: [(&str, &str); 2] = [("dispatch", "simd"), ("ops", "engine")];
+const MACROS: [(&str, &str); 3] = [("dispatch", "simd"), ("dispatch_other", "simd"), ("ops", "engine")];
 
 /// Where `unsafe` may stand: the lanes and views of the device, and the hand-over of a closure to other threads.
 const UNSAFE: [&str; 2] = ["src/device/simd/", "src/host/threads.rs"];

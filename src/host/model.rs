@@ -483,4 +483,27 @@ mod tests {
         let refused = EngineError::MissingOperand { step: 0, operator: OpCode::Conv };
         assert_eq!(Engine::new(&program, &mut arena).err(), Some(refused));
     }
+
+    /// Law 7, for a whole network; the kernels' own tests compare the levels too. Its name has `device` in it, so that it also
+    /// runs where the device's tests run in an emulator.
+    #[test]
+    fn every_fused_level_of_the_device_gives_the_bits_of_plain_rust() {
+        let model = Model::from_graph(&zoo::resnet8(Seeded::new(1)).unwrap()).unwrap();
+        let input: Vec<f32> = (0..model.inputs()[0].len()).map(|i| (i % 61) as f32 / 30.0 - 1.0).collect();
+        let bits = |name: &str| {
+            let level = Level::named(name);
+            let options = SessionOptions { level, ..Default::default() };
+            let mut session = level.map(|_| model.session_with(&options).unwrap())?;
+            let output = session.run(&[&input]).unwrap().swap_remove(0);
+            Some(output.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+        };
+        let plain = bits("scalar");
+        for name in Level::NAMES.iter().filter(|name| **name != "portable") {
+            match bits(name) {
+                None => std::println!("skipped: this CPU lacks {name}"),
+                level => assert_eq!(level, plain, "{name}"),
+            }
+        }
+        assert_ne!(bits("portable"), plain, "the portable level rounds twice");
+    }
 }

@@ -4,6 +4,9 @@
 //! in order; each is cut into bands, which a [`BandExecutor`] may run side by side; an [`Operator`](operators::Operator) makes
 //! a kernel's task of the step. Nothing is allocated, packed or moved. Called by applications on a device, and by the host's
 //! sessions.
+//!
+//! The bits of the outputs depend on the program, its inputs and whether the SIMD level fuses multiplication and addition
+//! ([`Simd::FUSED`](crate::device::simd::Simd::FUSED)), not on the executor or on how steps are cut into bands.
 
 mod arena;
 mod bands;

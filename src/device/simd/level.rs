@@ -17,6 +17,9 @@ pub enum Level {
     /// NEON.
     #[cfg(target_arch = "aarch64")]
     Neon(super::Neon),
+    /// One lane after the other, fused: what tests compare the others with.
+    #[cfg(test)]
+    Scalar(super::Scalar),
 }
 
 impl Level {
@@ -46,6 +49,8 @@ impl Level {
         "avx512",
         #[cfg(target_arch = "aarch64")]
         "neon",
+        #[cfg(test)]
+        "scalar",
     ];
 
     /// The level of this name, if the CPU has it.
@@ -58,6 +63,8 @@ impl Level {
             "avx512" => super::Avx512::new().map(Self::Avx512),
             #[cfg(target_arch = "aarch64")]
             "neon" => Some(Self::Neon(super::Neon::new())),
+            #[cfg(test)]
+            "scalar" => Some(Self::Scalar(super::Scalar)),
             _ => None,
         }
     }
@@ -72,6 +79,8 @@ impl Level {
             Self::Avx512(_) => "avx512",
             #[cfg(target_arch = "aarch64")]
             Self::Neon(_) => "neon",
+            #[cfg(test)]
+            Self::Scalar(_) => "scalar",
         }
     }
 }
@@ -89,7 +98,31 @@ macro_rules! dispatch {
             #[cfg(target_arch = "aarch64")]
             $crate::device::simd::Level::Neon($s) => $body,
             #[allow(unreachable_patterns, reason = "outside the crate the enum is non-exhaustive")]
+            other => $crate::dispatch_other!(other, $s => $body),
+        }
+    };
+}
+
+/// The levels of [`dispatch!`](crate::dispatch) that only the crate's own tests have: a `cfg` inside that macro would ask
+/// whether its caller is a test.
+#[cfg(test)]
+#[macro_export]
+macro_rules! dispatch_other {
+    ($level:expr, $s:ident => $body:expr) => {
+        match $level {
+            $crate::device::simd::Level::Scalar($s) => $body,
             _ => unreachable!(),
         }
     };
+}
+
+/// The levels of [`dispatch!`](crate::dispatch) that only the crate's own tests have: none.
+#[cfg(not(test))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! dispatch_other {
+    ($level:expr, $s:ident => $body:expr) => {{
+        let _ = $level;
+        unreachable!()
+    }};
 }

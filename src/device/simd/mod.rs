@@ -1,8 +1,9 @@
 //! SIMD: sixteen virtual lanes, chosen at run time, and views of memory that may overlap.
 //!
-//! Beside the hand-over to threads, this is the only room where `unsafe` may be written. Kernels are generic over [`Simd`], whose vector always has **16
-//! lanes** of `f32`: one AVX-512 register, two AVX2 registers, four NEON registers, or [`wide`]'s portable types. So a
-//! kernel does the same arithmetic in the same order at every level, and its bits depend only on whether the level fuses
+//! Beside the hand-over to threads, this is the only room where `unsafe` may be written. Kernels are generic over [`Simd`],
+//! whose vector always has **16 lanes** of `f32`: one AVX-512 register, two AVX2 registers, four NEON registers, or [`wide`]'s
+//! portable types. So a kernel does the same arithmetic in the same order at every level, and its bits depend only on the input and
+//! on whether the level fuses
 //! multiplication and addition ([`Simd::FUSED`]): every level does but the portable one, which runs where the CPU has no other
 //! or, without std, where the compilation target promises no other.
 //!
@@ -24,6 +25,8 @@ mod level;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+#[cfg(test)]
+mod scalar;
 mod taps;
 mod tile;
 mod view;
@@ -38,6 +41,8 @@ pub use level::Level;
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
 pub use portable::Portable;
+#[cfg(test)]
+pub use scalar::Scalar;
 pub use taps::{TapBlock, Taps};
 pub use tile::{Product, Runs, sum_tile};
 pub use view::{View, ViewMut};
