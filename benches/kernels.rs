@@ -178,6 +178,7 @@ fn movements(c: &mut Criterion) {
         low: [0; 6],
         high: dims,
         stride: [0, 0, 0, 64, 1, 64 * 64],
+        beyond: [0; 6],
         fill: 0.0,
     };
     let rows = rearrange_f32_rows(&params).unwrap() as usize;

@@ -4,7 +4,7 @@
 #![cfg(feature = "alloc")]
 
 use proptest::prelude::*;
-use salto::device::kernel::params::{BinaryKind, PoolKind};
+use salto::device::kernel::params::{Beyond, BinaryKind, PoolKind};
 use salto::device::tensor::{Activation, ActivationKind, Shape, Window};
 use salto::host::compile::{CompileOptions, compile};
 use salto::host::graph::{
@@ -129,7 +129,8 @@ fn random_pad(net: &mut Builder<'_>, draw: &mut Draw, x: ValueId) -> Result<Valu
     let rank = net.shape(x).rank();
     let mut some = || (0..rank).map(|_| draw.below(2) as u32).collect();
     let (before, after) = (some(), some());
-    net.op(Op::Pad(Pad { input: x, before, after, value: draw.of(&[0.0, 0.0, 0.5]) }))
+    let beyond = draw.of(&[Beyond::Fill, Beyond::Fill, Beyond::Edge, Beyond::Reflect, Beyond::Wrap]);
+    net.op(Op::Pad(Pad { input: x, before, after, beyond, value: draw.of(&[0.0, 0.0, 0.5]) }))
 }
 
 fn random_reshape(net: &mut Builder<'_>, draw: &mut Draw, x: ValueId) -> Result<ValueId> {

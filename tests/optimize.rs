@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use salto::device::kernel::params::{BinaryKind, PoolKind, ResizeKind};
+use salto::device::kernel::params::{Beyond, BinaryKind, PoolKind, ResizeKind};
 use salto::device::tensor::{Activation, ActivationKind, Shape, Window};
 use salto::host::compile::{CompileOptions, compile};
 use salto::host::graph::blocks::residual::{self, Shortcut};
@@ -125,7 +125,7 @@ fn odd(net: &mut Builder<'_>, x: ValueId, kind: u8, variant: u32) -> Result<Valu
         // Padding of its own, unlike on all sides.
         7 => {
             let (before, after) = (vec![0, 1, 2 + variant % 3, 0], vec![0, 2, 1, 0]);
-            let y = net.op(Op::Pad(Pad { input: x, before, after, value: 0.0 }))?;
+            let y = net.op(Op::Pad(Pad { input: x, before, after, beyond: Beyond::Fill, value: 0.0 }))?;
             let y = net.conv(y, ConvLayer::new(channels, 3).padding(variant % 2))?;
             net.average_pool(y, Window::new(2, 2))
         }

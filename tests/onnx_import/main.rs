@@ -4,6 +4,7 @@
 
 mod dense;
 mod layout;
+mod movement;
 mod network;
 mod refusal;
 mod robustness;

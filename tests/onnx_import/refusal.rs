@@ -13,12 +13,12 @@ fn all_refusals_come_at_once() {
         "Pad",
         "a",
         "b",
-        &[("mode", Text("wrap"))],
+        &[("mode", Text("mirror"))],
     );
     let sketch = sketch.node("Relu", "b", "c").node("NoSuch", "c", "y").node("AlsoNot", "x", "unused");
     let message = sketch.refusal();
     assert!(message.starts_with("3 nodes cannot be imported:\n"), "{message}");
-    for part in ["node 'LSTM_0' (LSTM)", "node 'Pad_1' (Pad): mode is 'wrap'", "node 'NoSuch_3' (NoSuch)"] {
+    for part in ["node 'LSTM_0' (LSTM)", "node 'Pad_1' (Pad): mode is 'mirror'", "node 'NoSuch_3' (NoSuch)"] {
         assert!(message.contains(part), "{message}");
     }
     assert!(!message.contains("AlsoNot"), "a node that no output needs is not looked at: {message}");

@@ -1,7 +1,7 @@
 //! A network that uses every operator, every kind of operand and every kind of buffer.
 
 use salto::device::kernel::params::{
-    BinaryKind, BinaryParams, ConvAlgorithm, ConvParams, ConvTransposeParams, MapParams, PoolKind,
+    Beyond, BinaryKind, BinaryParams, ConvAlgorithm, ConvParams, ConvTransposeParams, MapParams, PoolKind,
     PoolParams, RearrangeParams, ResizeKind, ResizeParams, SoftmaxParams,
 };
 use salto::device::kernel::{
@@ -184,7 +184,7 @@ fn copy(w: &mut Writer, sources: &[Tensor]) -> Tensor {
     w.step(OpCode::Map, params, &[sources], params.extent, &[], None)
 }
 
-/// A global average pool; then a softmax of its channels in reverse, and a dense layer.
+/// A global average pool; then a softmax of its channels in reverse (the last but one twice), and a dense layer.
 fn heads(w: &mut Writer, source: Tensor) {
     let Extent { n, h, w: width, c } = source.extent;
     let params = PoolParams {
@@ -201,8 +201,9 @@ fn heads(w: &mut Writer, source: Tensor) {
         base: c - 1,
         dims: [1, 1, 1, 1, n, c],
         low: [0; 6],
-        high: [1, 1, 1, 1, n, c],
+        high: [1, 1, 1, 1, n, c - 1],
         stride: [0, 0, 0, 0, c as i32, -1],
+        beyond: [0, 0, 0, 0, 0, Beyond::Edge as u32],
         fill: 0.0,
     };
     let reversed = w.step(OpCode::Rearrange, params, &[&[flat]], flat.extent, &[], None);

@@ -178,10 +178,57 @@ pub struct MapParams {
     pub activation: Activation,
 }
 
-/// A copy with other order: slices, transpositions, constant padding and expansion, in one formula.
+/// What an axis reads beyond its part of the input: the modes of ONNX `Pad`. The numbers are those of the program format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Beyond {
+    /// Nothing: the whole element is the fill value.
+    Fill = 0,
+    /// The nearest element.
+    Edge = 1,
+    /// The elements mirrored at the first and at the last one, which are not repeated.
+    Reflect = 2,
+    /// The elements from the other end on: the axis repeats.
+    Wrap = 3,
+}
+
+impl Beyond {
+    /// The rule with this number in the program format.
+    pub const fn from_code(code: u32) -> Option<Self> {
+        Some(match code {
+            0 => Self::Fill,
+            1 => Self::Edge,
+            2 => Self::Reflect,
+            3 => Self::Wrap,
+            _ => return None,
+        })
+    }
+
+    /// The index in `0..len` that index `i` reads; `None` if it reads nothing. `len` is at least 1.
+    #[inline]
+    pub const fn index(self, i: i64, len: i64) -> Option<i64> {
+        if 0 <= i && i < len {
+            return Some(i);
+        }
+        match self {
+            Self::Fill => None,
+            Self::Edge => Some(if i < 0 { 0 } else { len - 1 }),
+            Self::Wrap => Some(i.rem_euclid(len)),
+            // There and back again is 2·(len − 1) steps; a single element is its own mirror image.
+            Self::Reflect if len == 1 => Some(0),
+            Self::Reflect => {
+                let step = i.rem_euclid(2 * (len - 1));
+                Some(if step < len { step } else { 2 * (len - 1) - step })
+            }
+        }
+    }
+}
+
+/// A copy with other order: slices, transpositions, padding, repetition and expansion, in one formula.
 ///
-/// Output element `o` is `input[base + Σ_axis (o[axis] − low[axis]) · stride[axis]]` where `low ≤ o < high` on every axis, else
-/// `fill`. Source 0 and the output are one contiguous segment each (`[1, 1, 1, len]`).
+/// Output element `o` is `input[base + Σ_axis i[axis] · stride[axis]]` with `i = o − low` where `low ≤ o < high`; elsewhere
+/// `i` is what the axis' [`Beyond`] makes of it, and where that is nothing on some axis, the element is `fill`. Source 0 and
+/// the output are one contiguous segment each (`[1, 1, 1, len]`).
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct RearrangeParams {
@@ -197,6 +244,8 @@ pub struct RearrangeParams {
     pub high: [u32; MAX_RANK],
     /// Input elements for a step of the output's index, on each axis; may be negative or 0.
     pub stride: [i32; MAX_RANK],
+    /// The number of the [`Beyond`] of each axis.
+    pub beyond: [u32; MAX_RANK],
     /// The value of all other elements.
     pub fill: f32,
 }

@@ -1,4 +1,4 @@
-//! A copy with other order: slices, transpositions, constant padding and expansion.
+//! A copy with other order: slices, transpositions, padding, repetition and expansion.
 //!
 //! Flows in and out: one contiguous tensor each, apart in memory. Called by `engine`.
 
@@ -7,12 +7,14 @@ use core::ops::Range;
 use crate::device::simd::{Simd, View, ViewMut};
 use crate::device::tensor::MAX_RANK;
 
-use super::params::RearrangeParams;
+use super::params::{Beyond, RearrangeParams};
 
 /// Rows that a transposition copies together, so that each cache line is used whole.
 const BLOCK: usize = 16;
 /// The last axis, whose elements are neighbours in the output.
 const LAST: usize = MAX_RANK - 1;
+/// [`Beyond::Fill`] as the parameters have it.
+const FILL: u32 = Beyond::Fill as u32;
 
 /// Elements of the output; `None` if they do not fit 32 bits.
 pub const fn rearrange_f32_output_len(params: &RearrangeParams) -> Option<u32> {
@@ -37,8 +39,9 @@ pub const fn rearrange_f32_rows(params: &RearrangeParams) -> Option<u32> {
     Some(rows)
 }
 
-/// Can [`rearrange_f32`] compute this into `output_len` elements? `low ≤ high ≤ dims` on every axis, the dimensions make
-/// exactly `output_len` elements, and every input index that the formula reaches lies inside the input.
+/// Can [`rearrange_f32`] compute this into `output_len` elements? `low ≤ high ≤ dims` on every axis, and `low < high` where
+/// what lies beyond reads the input too; the dimensions make exactly `output_len` elements, and every input index that the
+/// formula reaches lies inside the input.
 pub const fn rearrange_f32_is_valid(params: &RearrangeParams, output_len: u32) -> bool {
     match rearrange_f32_output_len(params) {
         Some(len) if len == output_len => {}
@@ -52,6 +55,11 @@ pub const fn rearrange_f32_is_valid(params: &RearrangeParams, output_len: u32) -
         let (low, high) = (params.low[axis], params.high[axis]);
         if low > high || high > params.dims[axis] {
             return false;
+        }
+        match Beyond::from_code(params.beyond[axis]) {
+            Some(Beyond::Fill) => {}
+            Some(_) if low < high => {}
+            _ => return false,
         }
         if low == high {
             reads = false;
@@ -91,7 +99,7 @@ pub fn rearrange_f32<S: Simd>(
 }
 
 /// The same copy with fewer, longer axes: an axis that is read whole joins the one before it where a step of that one is as
-/// long as all of it. Axes of length 1 vanish.
+/// long as all of it, unless something else than `fill` lies beyond that one. Axes of length 1 vanish.
 fn merged(params: &RearrangeParams) -> RearrangeParams {
     let mut merged = *params;
     // The axes behind `end` are final.
@@ -101,22 +109,26 @@ fn merged(params: &RearrangeParams) -> RearrangeParams {
             (params.dims[axis], params.low[axis], params.high[axis], params.stride[axis]);
         let inner = merged.dims[end];
         let inner_is_whole = merged.low[end] == 0 && merged.high[end] == inner;
-        let outer_is_one = dim == 1 && low == 0 && high == 1;
-        if outer_is_one {
+        let is_whole = low == 0 && high == dim;
+        if dim == 1 && is_whole {
             continue;
         }
         let is_one_run = i64::from(stride) == i64::from(merged.stride[end]) * i64::from(inner);
-        if inner_is_whole && inner > 1 && is_one_run {
+        let fills = is_whole || params.beyond[axis] == FILL;
+        if inner_is_whole && inner > 1 && is_one_run && fills {
             (merged.dims[end], merged.low[end], merged.high[end]) = (inner * dim, inner * low, inner * high);
+            merged.beyond[end] = FILL;
             continue;
         }
         if !(inner_is_whole && inner == 1) {
             end -= 1;
         }
         (merged.dims[end], merged.low[end], merged.high[end], merged.stride[end]) = (dim, low, high, stride);
+        merged.beyond[end] = params.beyond[axis];
     }
     for axis in 0..end {
         (merged.dims[axis], merged.low[axis], merged.high[axis], merged.stride[axis]) = (1, 0, 1, 0);
+        merged.beyond[axis] = FILL;
     }
     merged
 }
@@ -147,8 +159,14 @@ impl Copy<'_> {
         while at < end {
             let (row, column) = (at / len, at % len);
             let rows = (end - at) / len;
-            if column == 0 && rows > 1 && self.is_transposition() {
-                let rows = self.block(row, rows.min(BLOCK));
+            if column == 0 && rows > 1 {
+                let rows = if self.is_transposition() {
+                    self.block(row, rows.min(BLOCK))
+                } else if self.is_run() {
+                    self.whole_rows(row, rows)
+                } else {
+                    0
+                };
                 if rows > 0 {
                     at += rows * len;
                     continue;
@@ -163,7 +181,29 @@ impl Copy<'_> {
     /// Are neighbours of the input on the axis before the last?
     #[inline(always)]
     fn is_transposition(&self) -> bool {
-        self.params.stride[LAST - 1] == 1 && self.params.stride[LAST] != 1
+        let params = self.params;
+        params.stride[LAST - 1] == 1 && params.stride[LAST] != 1 && params.beyond[LAST] == FILL
+    }
+
+    /// Is the last axis read whole, one row behind the other? (Only what lies beyond the axis before it keeps the two apart.)
+    #[inline(always)]
+    fn is_run(&self) -> bool {
+        let params = self.params;
+        let len = params.dims[LAST];
+        let is_whole = params.low[LAST] == 0 && params.high[LAST] == len;
+        is_whole && params.stride[LAST] == 1 && i64::from(params.stride[LAST - 1]) == i64::from(len)
+    }
+
+    /// What index `index` of an axis reads, counted from the axis' `low`; `None` if it is filled.
+    #[inline(always)]
+    fn inside(&self, axis: usize, index: usize) -> Option<i64> {
+        let (low, high) = (self.params.low[axis], self.params.high[axis]);
+        let i = index as i64 - i64::from(low);
+        let len = i64::from(high) - i64::from(low);
+        if 0 <= i && i < len {
+            return Some(i);
+        }
+        if len == 0 { None } else { Beyond::from_code(self.params.beyond[axis])?.index(i, len) }
     }
 
     /// Input index of a row's first column inside; `None` if no element of the row reads the input.
@@ -174,14 +214,33 @@ impl Copy<'_> {
         let mut rest = row;
         for axis in (0..LAST).rev() {
             let dim = params.dims[axis] as usize;
-            let index = rest % dim;
-            rest /= dim;
-            if index < params.low[axis] as usize || index >= params.high[axis] as usize {
-                return None;
+            if dim == 1 && params.low[axis] == 0 && params.high[axis] == 1 {
+                continue;
             }
-            place += (index - params.low[axis] as usize) as i64 * i64::from(params.stride[axis]);
+            place += self.inside(axis, rest % dim)? * i64::from(params.stride[axis]);
+            rest /= dim;
         }
         Some(place)
+    }
+
+    /// Up to `rows` whole rows from `row` on that are one run of the input; 0 if the first lies beyond.
+    #[inline(always)]
+    fn whole_rows(&self, row: usize, rows: usize) -> usize {
+        let Some(rows) = self.rows_inside(row, rows) else { return 0 };
+        let Some(place) = self.place(row) else { return 0 };
+        let len = self.params.dims[LAST] as usize;
+        let out = self.output.range(row * len, rows * len);
+        out.copy_from(self.input.range(place as usize, rows * len));
+        rows
+    }
+
+    /// How many of `rows` rows from `row` on follow each other inside the axis before the last.
+    #[inline(always)]
+    fn rows_inside(&self, row: usize, rows: usize) -> Option<usize> {
+        let params = self.params;
+        let index = row % params.dims[LAST - 1] as usize;
+        let (low, high) = (params.low[LAST - 1] as usize, params.high[LAST - 1] as usize);
+        (low <= index && index < high).then(|| rows.min(high - index))
     }
 
     /// Columns `columns` of a row.
@@ -192,12 +251,28 @@ impl Copy<'_> {
         let Some(place) = self.place(row) else { return out.fill(params.fill) };
         let low = (params.low[LAST] as usize).clamp(columns.start, columns.end);
         let high = (params.high[LAST] as usize).clamp(low, columns.end);
-        out.range(0, low - columns.start).fill(params.fill);
-        out.from(high - columns.start).fill(params.fill);
+        self.beyond(out, place, columns.start, columns.start..low);
+        self.beyond(out, place, columns.start, high..columns.end);
         if low < high {
             let stride = i64::from(params.stride[LAST]);
             let place = place + (low - params.low[LAST] as usize) as i64 * stride;
             self.run(out.range(low - columns.start, high - low), place, stride);
+        }
+    }
+
+    /// Columns `columns` of a row, none of which lies inside; `out` begins at column `first`.
+    #[inline(always)]
+    fn beyond(&self, out: ViewMut<'_, f32>, place: i64, first: usize, columns: Range<usize>) {
+        let params = self.params;
+        if params.beyond[LAST] == FILL {
+            return out.range(columns.start - first, columns.len()).fill(params.fill);
+        }
+        for column in columns {
+            let value = match self.inside(LAST, column) {
+                Some(i) => self.input.get((place + i * i64::from(params.stride[LAST])) as usize),
+                None => params.fill,
+            };
+            out.set(column - first, value);
         }
     }
 
@@ -222,9 +297,8 @@ impl Copy<'_> {
     #[inline(always)]
     fn block(&self, row: usize, rows: usize) -> usize {
         let params = self.params;
+        let Some(rows) = self.rows_inside(row, rows) else { return 0 };
         let Some(place) = self.place(row) else { return 0 };
-        let index = row % params.dims[LAST - 1] as usize;
-        let rows = rows.min(params.high[LAST - 1] as usize - index);
         let len = params.dims[LAST] as usize;
         let out = self.output.range(row * len, rows * len);
         let inside = Inside { place, columns: params.low[LAST] as usize..params.high[LAST] as usize };

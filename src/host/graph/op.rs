@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use crate::device::kernel::params::{BinaryKind, PoolKind, ResizeKind};
+use crate::device::kernel::params::{Beyond, BinaryKind, PoolKind, ResizeKind};
 use crate::device::tensor::{Activation, Shape, Window};
 
 use super::ValueId;
@@ -219,7 +219,7 @@ pub struct Slice {
     pub step: Vec<i32>,
 }
 
-/// Constant padding.
+/// Padding; repetition and expansion are padding with what the axis itself has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pad {
     /// Any shape.
@@ -228,7 +228,9 @@ pub struct Pad {
     pub before: Vec<u32>,
     /// Elements added behind each axis.
     pub after: Vec<u32>,
-    /// Their value.
+    /// What they are.
+    pub beyond: Beyond,
+    /// Their value, where they are [`Beyond::Fill`].
     pub value: f32,
 }
 
@@ -265,7 +267,7 @@ pub enum Op {
     Transpose(Transpose),
     /// Part.
     Slice(Slice),
-    /// Constant padding.
+    /// Padding.
     Pad(Pad),
 }
 

@@ -1,5 +1,6 @@
 //! Lets convolutions supply the zeros that a padding before them adds.
 
+use crate::device::kernel::params::Beyond;
 use crate::device::tensor::Axis;
 use crate::host::Result;
 use crate::host::graph::{Conv, Graph, Op, Pad, Uses};
@@ -22,7 +23,9 @@ pub fn absorb_padding(graph: &mut Graph) -> Result<bool> {
 
 /// The convolution over what the padding reads, if the padding is one that a window can have.
 fn with_padding(graph: &Graph, uses: &Uses, conv: &Conv) -> Option<Conv> {
-    let Op::Pad(Pad { input, before, after, value }) = producer_op(graph, uses, conv.input)? else {
+    let Op::Pad(Pad { input, before, after, beyond: Beyond::Fill, value }) =
+        producer_op(graph, uses, conv.input)?
+    else {
         return None;
     };
     let (&[0, top, left, 0], &[0, bottom, right, 0]) = (before.as_slice(), after.as_slice()) else {

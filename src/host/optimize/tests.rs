@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::*;
-use crate::device::kernel::params::{BinaryKind, PoolKind};
+use crate::device::kernel::params::{Beyond, BinaryKind, PoolKind};
 use crate::device::tensor::{Activation, ActivationKind, ModelLayout, Shape};
 use crate::host::graph::{
     Affine, Binary, Builder, Constant, Conv, ConvLayer, Op, Pad, Seeded, Transpose, ValueId, zoo,
@@ -281,7 +281,13 @@ fn reader_of(graph: &Graph, input: ValueId) -> Transpose {
 fn padding_with_zeros_becomes_the_convolution_s_own() {
     let padded = |value: f32| {
         network(|net, x| {
-            let pad = Pad { input: x, before: [0, 0, 1, 0].into(), after: [0, 1, 0, 0].into(), value };
+            let pad = Pad {
+                input: x,
+                before: [0, 0, 1, 0].into(),
+                after: [0, 1, 0, 0].into(),
+                beyond: Beyond::Fill,
+                value,
+            };
             let y = net.op(Op::Pad(pad))?;
             net.conv(y, ConvLayer::new(4, 3))
         })

@@ -55,6 +55,7 @@ fn transposition(
         low: pad,
         high: core::array::from_fn(|axis| pad[axis] + kept(axis)),
         stride: core::array::from_fn(|axis| strides[order[axis]] as i32),
+        beyond: [0; MAX_RANK],
         fill: 0.25,
     }
 }
@@ -68,10 +69,12 @@ proptest! {
         order in Just([0usize, 1, 2, 3, 4, 5]).prop_shuffle(),
         skip in prop::array::uniform6(prop_oneof![4 => Just(0u32), 1 => 1..3u32]),
         pad in prop::array::uniform6(prop_oneof![6 => Just(0u32), 1 => 1..3u32]),
+        beyond in prop::array::uniform6(0..4u32),
     ) {
         let mut dims = dims;
         dims[large] = size;
         check(&transposition(dims, order, skip, pad));
+        check(&RearrangeParams { beyond, ..transposition(dims, order, skip, pad) });
     }
 
     #[test]
@@ -81,8 +84,9 @@ proptest! {
         low in prop::array::uniform6(0..2u32),
         high in prop::array::uniform6(0..3u32),
         stride in prop::array::uniform6(-9..9i32),
+        beyond in prop::array::uniform6(prop_oneof![3 => Just(0u32), 1 => 1..5u32]),
     ) {
-        let params = RearrangeParams { input_len, base, dims, low, high, stride, fill: 1.0 };
+        let params = RearrangeParams { input_len, base, dims, low, high, stride, beyond, fill: 1.0 };
         if rearrange_f32_is_valid(&params, dims.iter().product()) {
             check(&params);
         }
@@ -103,6 +107,18 @@ fn plain_orders_are_their_definition() {
 }
 
 #[test]
+fn padded_pictures_are_their_definition() {
+    // Rows and columns of [5, 6, 3] pictures, padded by more than they have.
+    for beyond in 0..4 {
+        for pad in [1, 7] {
+            let pad = [0, 0, 0, pad, pad, 0];
+            let picture = transposition([1, 1, 2, 5, 6, 3], [0, 1, 2, 3, 4, 5], [0; MAX_RANK], pad);
+            check(&RearrangeParams { beyond: [beyond; MAX_RANK], ..picture });
+        }
+    }
+}
+
+#[test]
 fn checks_hold_for_any_numbers() {
     let extreme = [0, 1, 0x8000_0000, u32::MAX];
     for a in extreme {
@@ -114,6 +130,7 @@ fn checks_hold_for_any_numbers() {
                 low: [0; MAX_RANK],
                 high: [1, a, 1, b, 1, a],
                 stride: [a as i32; MAX_RANK],
+                beyond: [b; MAX_RANK],
                 fill: 0.0,
             };
             let _ = rearrange_f32_is_valid(&params, a);

@@ -8,7 +8,7 @@ use crate::device::tensor::{Activation, Extent, Segment, Shape};
 use crate::host::graph::{Affine, BatchNorm, Binary, Unary, ValueId};
 use crate::host::{Error, ErrorKind, Result};
 
-use super::super::schedule::{ConstantId, Recipe, Step};
+use super::super::schedule::{ConstantId, Recipe, Step, too_large};
 use super::arrange::Arrangement;
 use super::{Lowering, channelwise};
 
@@ -103,6 +103,7 @@ impl Lowering<'_> {
         let mut dims = alloc::vec![1; shape.rank() - own.rank()];
         dims.extend_from_slice(own.dims());
         let arrangement = Arrangement::identity(&dims).expanded(shape.dims());
+        let arrangement = arrangement.ok_or_else(|| too_large(&self.graph.value(value).name))?;
         // Other readers still find the value as it is.
         let place = self.places[value.index()].clone();
         let layout = self.rearrange(value, Extent::flat(shape.len()), root, &arrangement)?;

@@ -31,8 +31,11 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The same place under another shape.
+    /// The same place, or the same arrangement, under another shape.
     pub(super) fn reshape(&mut self, output: ValueId, op: &Reshape) -> Result<()> {
+        if self.rearranged(output, op.input, |old| old.reshaped(op.shape.dims())) {
+            return Ok(());
+        }
         let layout = self.layout(op.input)?;
         self.places[output.index()] = Some(Location::Placed(layout));
         Ok(())
@@ -45,12 +48,13 @@ impl Lowering<'_> {
             self.places[output.index()] = Some(Location::Placed(view));
             return Ok(());
         }
-        let arranged = |old: &Arrangement| Some(old.sliced(&op.start, &op.len, &op.step));
-        self.arrange(output, op.input, arranged)
+        self.arrange(output, op.input, |old| old.sliced(&op.start, &op.len, &op.step))
     }
 
     fn sliced_view(&mut self, shape: &Shape, op: &Slice) -> Result<Option<Layout>> {
-        if matches!(self.places[op.input.index()], Some(Location::Arranged { .. })) {
+        // What several nodes read is made once, and their slices are views of it.
+        let is_arranged = matches!(self.places[op.input.index()], Some(Location::Arranged { .. }));
+        if is_arranged && self.readers[op.input.index()] == 1 {
             return Ok(None);
         }
         let full = |axis: usize| (op.start[axis], op.len[axis], op.step[axis]) == (0, shape.dims()[axis], 1);
@@ -85,7 +89,7 @@ impl Lowering<'_> {
     }
 
     pub(super) fn pad(&mut self, output: ValueId, op: &Pad) -> Result<()> {
-        self.arrange(output, op.input, |old| old.padded(&op.before, &op.after, op.value))
+        self.arrange(output, op.input, |old| old.padded(&op.before, &op.after, op.beyond, op.value))
     }
 
     /// Notes that a value is an arrangement of another one; one of an arrangement that nobody else reads is made in one step.
@@ -95,11 +99,7 @@ impl Lowering<'_> {
         input: ValueId,
         arranged: impl Fn(&Arrangement) -> Option<Arrangement>,
     ) -> Result<()> {
-        if let Some(Location::Arranged { root, arrangement }) = &self.places[input.index()]
-            && self.readers[input.index()] == 1
-            && let Some(arrangement) = arranged(arrangement)
-        {
-            self.places[output.index()] = Some(Location::Arranged { root: *root, arrangement });
+        if self.rearranged(output, input, &arranged) {
             return Ok(());
         }
         let shape = self.graph.shape(input);
@@ -108,6 +108,24 @@ impl Lowering<'_> {
         let arrangement = arranged(&identity).ok_or_else(|| too_large(&self.graph.value(output).name))?;
         self.places[output.index()] = Some(Location::Arranged { root, arrangement });
         Ok(())
+    }
+
+    /// Notes that a value is an arrangement of an arrangement that nobody else reads, if one step can make it.
+    fn rearranged(
+        &mut self,
+        output: ValueId,
+        input: ValueId,
+        arranged: impl Fn(&Arrangement) -> Option<Arrangement>,
+    ) -> bool {
+        let Some(Location::Arranged { root, arrangement }) = &self.places[input.index()] else {
+            return false;
+        };
+        let joint = if self.readers[input.index()] == 1 { arranged(arrangement) } else { None };
+        let Some(arrangement) = joint.filter(|joint| joint.params(root.channels).is_some()) else {
+            return false;
+        };
+        self.places[output.index()] = Some(Location::Arranged { root: *root, arrangement });
+        true
     }
 
     /// Makes an arrangement in a buffer of its own, seen as `extent`.

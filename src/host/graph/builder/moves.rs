@@ -3,6 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::device::kernel::params::Beyond;
 use crate::device::tensor::Shape;
 use crate::host::Result;
 
@@ -78,6 +79,6 @@ impl Builder<'_> {
         let outer = self.shape(x).rank().saturating_sub(1);
         let last_only = |count: u32| -> Vec<u32> { (0..outer).map(|_| 0).chain([count]).collect() };
         let (before, after) = (last_only(before), last_only(after));
-        self.add("pad", Op::Pad(Pad { input: x, before, after, value: 0.0 }))
+        self.add("pad", Op::Pad(Pad { input: x, before, after, beyond: Beyond::Fill, value: 0.0 }))
     }
 }

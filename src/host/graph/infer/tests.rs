@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::super::*;
-use crate::device::kernel::params::{BinaryKind, PoolKind, ResizeKind};
+use crate::device::kernel::params::{Beyond, BinaryKind, PoolKind, ResizeKind};
 use crate::device::tensor::{Activation, DType, ModelLayout, Shape, Window};
 use crate::host::ErrorKind;
 
@@ -129,8 +129,15 @@ fn moves_of_elements_keep_their_number() {
     };
     assert_eq!(dims(&graph, slice(3, -2)).unwrap(), [2, 2, 5, 3]);
     assert!(dims(&graph, slice(1, -2)).unwrap_err().contains("leave 0..4"));
-    let pad =
-        |after| Op::Pad(Pad { input: x, before: vec![0, 1, 0, 0], after: vec![0, after, 0, 0], value: 0.0 });
+    let pad = |after| {
+        Op::Pad(Pad {
+            input: x,
+            before: vec![0, 1, 0, 0],
+            after: vec![0, after, 0, 0],
+            beyond: Beyond::Fill,
+            value: 0.0,
+        })
+    };
     assert_eq!(dims(&graph, pad(2)).unwrap(), [2, 7, 5, 3]);
     assert!(dims(&graph, pad(u32::MAX)).unwrap_err().contains("32 bits"));
 }

@@ -3,8 +3,9 @@
 
 use rten_onnx::onnx::TensorProto;
 
+use crate::device::kernel::params::Beyond;
 use crate::host::Result;
-use crate::host::graph::{Concat, Op, Reshape, Slice, Transpose, ValueId};
+use crate::host::graph::{Concat, Op, Pad, Reshape, Slice, Transpose, ValueId};
 
 use super::Tensor;
 use super::layout::{self, TO_MODEL, TO_STORAGE};
@@ -201,6 +202,23 @@ impl<'s, 'm> Context<'s, 'm> {
                 self.emit(Op::Slice(Slice { input: *input, start, len, step })).map(Operand::Value)
             }
         }
+    }
+
+    /// The operand with something around it on each axis in the model's order.
+    pub(super) fn pad(
+        &mut self,
+        operand: &Operand,
+        before: &[u32],
+        after: &[u32],
+        beyond: Beyond,
+        value: f32,
+    ) -> Result<Operand> {
+        if before.iter().chain(after).all(|pad| *pad == 0) {
+            return Ok(operand.clone());
+        }
+        let (before, after) = (layout::stored(before), layout::stored(after));
+        let op = Pad { input: self.value(operand)?, before, after, beyond, value };
+        self.emit(Op::Pad(op)).map(Operand::Value)
     }
 
     /// The parts one after another along an axis in the model's order.

@@ -3,6 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::device::kernel::params::Beyond;
 use crate::device::tensor::Shape;
 use crate::host::graph::{Concat, Constant, Graph, Op, ValueId};
 
@@ -39,13 +40,15 @@ pub(super) fn rearrange(graph: &Graph, op: &Op, output: Shape) -> Option<Constan
     })
 }
 
-/// Where output elements come from: on each axis, output index `o` reads input index `start + o·step`, if it has one.
+/// Where output elements come from: on each axis, output index `o` reads input index `start + o·step`, or what the axis has
+/// beyond its own elements.
 struct Walk {
     /// For each output axis: first input index, step, length of the input axis, elements between neighbours on it.
     axes: Vec<Steps>,
 }
 
 struct Steps {
+    beyond: Beyond,
     start: i64,
     step: i64,
     len: i64,
@@ -59,6 +62,7 @@ fn walk(op: &Op, input: Shape) -> Option<(Walk, f32)> {
         strides[axis - 1] = strides[axis] * i64::from(dims[axis]);
     }
     let steps = |axis: usize, start: i64, step: i64| Steps {
+        beyond: Beyond::Fill,
         start,
         step,
         len: i64::from(dims[axis]),
@@ -71,7 +75,8 @@ fn walk(op: &Op, input: Shape) -> Option<(Walk, f32)> {
             ((0..dims.len()).map(along).collect(), 0.0)
         }
         Op::Pad(op) => {
-            let along = |axis: usize| steps(axis, -i64::from(op.before[axis]), 1);
+            let along =
+                |axis: usize| Steps { beyond: op.beyond, ..steps(axis, -i64::from(op.before[axis]), 1) };
             ((0..dims.len()).map(along).collect(), op.value)
         }
         _ => return None,
@@ -86,9 +91,7 @@ impl Walk {
             let mut place = 0;
             for (axis, &dim) in self.axes.iter().zip(output.dims()).rev() {
                 let index = axis.start + (rest % dim as usize) as i64 * axis.step;
-                if !(0..axis.len).contains(&index) {
-                    return None;
-                }
+                let index = axis.beyond.index(index, axis.len)?;
                 rest /= dim as usize;
                 place += index * axis.stride;
             }

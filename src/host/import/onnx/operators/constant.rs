@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::device::kernel::params::Beyond;
 use crate::host::Result;
 use crate::host::graph::Constant;
 
@@ -79,23 +80,21 @@ fn range(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     Ok(vec![Operand::Constant(Tensor::vector(elements)?)])
 }
 
-/// Two-way broadcast of a constant to a shape.
+/// Two-way broadcast to a shape: new axes in front, and axes of length 1 repeated.
 fn expand(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let wanted = dimensions(cx, 1)?;
-    match cx.operand(0)? {
-        Operand::Constant(tensor) => {
-            let dims = fold::broadcast(tensor.dims(), &wanted)?;
-            cx.charge(&dims)?;
-            Ok(vec![Operand::Constant(tensor.expanded(&dims)?)])
-        }
-        value @ Operand::Value(_) => {
-            let dims = cx.dims(&value);
-            if fold::broadcast(&dims, &wanted)? == dims {
-                return Ok(vec![value]);
-            }
-            Err(unsupported(format!("activations {dims:?} expanded to {wanted:?}")))
-        }
+    let x = cx.operand(0)?;
+    let own = cx.dims(&x);
+    let dims = fold::broadcast(&own, &wanted)?;
+    if let Operand::Constant(tensor) = &x {
+        cx.charge(&dims)?;
+        return Ok(vec![Operand::Constant(tensor.expanded(&dims)?)]);
     }
+    let mut aligned = vec![1; dims.len() - own.len()];
+    aligned.extend(&own);
+    let after: Vec<u32> = dims.iter().zip(&aligned).map(|(wanted, own)| wanted - own).collect();
+    let x = cx.reshape(&x, &aligned)?;
+    Ok(vec![cx.pad(&x, &vec![0; dims.len()], &after, Beyond::Edge, 0.0)?])
 }
 
 fn choose(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {

@@ -1,10 +1,9 @@
 //! Operators that take parts of tensors, or put tensors together.
 
+use crate::device::kernel::params::Beyond;
 use crate::host::Result;
-use crate::host::graph::{Op, Pad};
 
 use super::super::context::Context;
-use super::super::layout::stored;
 use super::super::model::Node;
 use super::super::tensor::wrapped;
 use super::{Operand, Operator, axes_of, axis_of, count, invalid, unsupported};
@@ -14,7 +13,8 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Slice", slice),
     Operator::new("Split", split),
     Operator::new("Gather", gather),
-    Operator::new("Pad", pad).checked(check_pad),
+    Operator::new("Pad", pad).checked(|node| beyond(node).map(drop)),
+    Operator::new("Tile", tile),
 ];
 
 fn concat(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
@@ -112,7 +112,10 @@ fn equal_parts(len: u32, parts: usize) -> Result<Vec<u32>> {
     Ok((0..parts).map(|k| len.saturating_sub(k.saturating_mul(part)).min(part)).collect())
 }
 
-/// Of a constant: any elements along an axis. Of activations: one index or a regular row of them, which is a slice.
+/// How many slices a gather may be made of.
+const MOST_PARTS: usize = 1 << 12;
+
+/// Any elements along an axis. Of activations: a slice for each regular row of indices, joined if there are several.
 fn gather(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let (x, indices) = (cx.operand(0)?, cx.constant(1)?);
     let dims = cx.dims(&x);
@@ -125,27 +128,54 @@ fn gather(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let list = indices.data().as_i64().ok_or_else(|| invalid("its indices are no integers"))?;
     let list: Option<Vec<i64>> = list.iter().map(|&i| i64::try_from(wrapped(i, dims[axis])?).ok()).collect();
     let list = list.ok_or_else(|| invalid(format!("an index lies outside 0..{}", dims[axis])))?;
-    let &[first, ..] = &*list else { return Err(unsupported("it takes nothing")) };
-    let step = list.get(1).map_or(1, |second| second - first);
-    if step == 0 || list.windows(2).any(|pair| pair[1] - pair[0] != step) {
-        return Err(unsupported("its indices are irregular"));
+    let parts = regular_parts(&list);
+    if parts.len() > MOST_PARTS {
+        return Err(unsupported(format!(
+            "its indices are {} regular rows; at most {MOST_PARTS}",
+            parts.len()
+        )));
     }
-    let (mut start, mut len, mut steps) = (vec![0; dims.len()], dims.clone(), vec![1; dims.len()]);
-    start[axis] = count(first, "an index")?;
-    len[axis] = u32::try_from(list.len()).map_err(|_| invalid("too many indices"))?;
-    steps[axis] = i32::try_from(step).map_err(|_| unsupported(format!("a step of {step}")))?;
-    let part = cx.slice(&x, &start, &len, &steps)?;
-    Ok(vec![cx.reshape(&part, &target)?])
+    let mut taken = Vec::new();
+    for (first, len_taken, step) in parts {
+        let (mut start, mut len, mut steps) = (vec![0; dims.len()], dims.clone(), vec![1; dims.len()]);
+        start[axis] = count(first, "an index")?;
+        len[axis] = len_taken;
+        steps[axis] = i32::try_from(step).map_err(|_| unsupported(format!("a step of {step}")))?;
+        taken.push(cx.slice(&x, &start, &len, &steps)?);
+    }
+    let joint = match &*taken {
+        [] => return Err(unsupported("it takes nothing")),
+        [part] => part.clone(),
+        parts => cx.concat(parts, axis)?,
+    };
+    Ok(vec![cx.reshape(&joint, &target)?])
 }
 
-fn check_pad(node: &Node<'_>) -> Result<()> {
+/// The indices as rows `(first, length, step)` of equal distances, each as long as can be.
+fn regular_parts(list: &[i64]) -> Vec<(i64, u32, i64)> {
+    let mut parts: Vec<(i64, u32, i64)> = Vec::new();
+    for &i in list {
+        match parts.last_mut() {
+            Some((first, len @ 1, step)) if i != *first => (*len, *step) = (2, i - *first),
+            Some((first, len, step)) if *len > 1 && i == *first + i64::from(*len) * *step => *len += 1,
+            _ => parts.push((i, 1, 1)),
+        }
+    }
+    parts
+}
+
+/// What lies beyond an axis.
+fn beyond(node: &Node<'_>) -> Result<Beyond> {
     match node.text("mode", "constant")? {
-        "constant" => Ok(()),
-        mode => Err(unsupported(format!("mode is '{mode}'")).remedy("pad with a constant")),
+        "constant" => Ok(Beyond::Fill),
+        "edge" => Ok(Beyond::Edge),
+        "reflect" => Ok(Beyond::Reflect),
+        "wrap" => Ok(Beyond::Wrap),
+        mode => Err(unsupported(format!("mode is '{mode}'")).remedy("pad with a mode that ONNX has")),
     }
 }
 
-/// Constant padding; negative numbers cut off. Pads and value are operands since 11, axes since 18.
+/// Padding; negative numbers cut off. Pads and value are operands since 11, axes since 18.
 fn pad(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let x = cx.operand(0)?;
     let dims = cx.dims(&x);
@@ -176,9 +206,22 @@ fn pad(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
             .ok_or_else(|| unsupported(format!("axis {axis} of {dims:?} is cut off as a whole")))?;
     }
     let part = cx.slice(&x, &start, &len, &vec![1; rank])?;
-    if before.iter().chain(&after).all(|pad| *pad == 0) {
-        return Ok(vec![part]);
+    let beyond = beyond(cx.node)?;
+    Ok(vec![cx.pad(&part, &before, &after, beyond, value)?])
+}
+
+/// The tensor side by side with itself, as often as the operand says for each axis.
+fn tile(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let x = cx.operand(0)?;
+    let dims = cx.dims(&x);
+    let repeats = cx.integers(1)?.ok_or_else(|| invalid("the repeats are missing"))?;
+    if repeats.len() != dims.len() {
+        return Err(invalid(format!("{} repeats for {dims:?}", repeats.len())));
     }
-    let op = Pad { input: cx.value(&part)?, before: stored(&before), after: stored(&after), value };
-    Ok(vec![Operand::Value(cx.emit(Op::Pad(op))?)])
+    let mut after = Vec::new();
+    for (&dim, repeats) in dims.iter().zip(repeats) {
+        let added = count(repeats.saturating_sub(1), "a repeat less one")?.checked_mul(dim);
+        after.push(added.ok_or_else(|| invalid(format!("{repeats} times {dim} elements")))?);
+    }
+    Ok(vec![cx.pad(&x, &vec![0; dims.len()], &after, Beyond::Wrap, 0.0)?])
 }

@@ -20,6 +20,8 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Squeeze", squeeze),
     Operator::new("Unsqueeze", unsqueeze),
     Operator::new("Transpose", transpose),
+    Operator::new("DepthToSpace", depth_to_space).checked(check_depth),
+    Operator::new("SpaceToDepth", space_to_depth).checked(|node| block(node).map(drop)),
     Operator::new("Identity", identity),
     Operator::new("Dropout", dropout).checked(check_dropout),
     Operator::new("Cast", cast).checked(check_cast),
@@ -115,6 +117,54 @@ fn transpose(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
         None => (0..rank).rev().collect(),
     };
     Ok(vec![cx.transpose(&x, &perm)?])
+}
+
+/// The side of the square that a pixel's channels become, or that becomes a pixel.
+fn block(node: &Node<'_>) -> Result<u32> {
+    match count(node.int("blocksize", 0)?, "blocksize")? {
+        0 => Err(invalid("blocksize is missing or 0")),
+        block => Ok(block),
+    }
+}
+
+/// Are the channels of one pixel of the output neighbours (mode `CRD`, as PyTorch's `PixelShuffle`), or of one place in the block?
+fn check_depth(node: &Node<'_>) -> Result<()> {
+    block(node)?;
+    match node.text("mode", "DCR")? {
+        "DCR" | "CRD" => Ok(()),
+        mode => Err(unsupported(format!("mode is '{mode}'"))),
+    }
+}
+
+/// `[n, c·b², h, w]` to `[n, c, h·b, w·b]`.
+fn depth_to_space(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let (x, b) = (cx.operand(0)?, block(cx.node)?);
+    let &[n, depth, h, w] = &*cx.dims(&x) else { return Err(invalid("its input is no picture")) };
+    let c = b.checked_mul(b).filter(|square| depth.is_multiple_of(*square)).map(|square| depth / square);
+    let (Some(c), Some(height), Some(width)) = (c, h.checked_mul(b), w.checked_mul(b)) else {
+        return Err(invalid(format!("{depth} channels do not become blocks of {b}×{b}")));
+    };
+    let (split, perm) = match cx.node.text("mode", "DCR")? {
+        "CRD" => ([n, c, b, b, h, w], [0, 1, 4, 2, 5, 3]),
+        _ => ([n, b, b, c, h, w], [0, 3, 4, 1, 5, 2]),
+    };
+    let blocks = cx.reshape(&x, &split)?;
+    let blocks = cx.transpose(&blocks, &perm)?;
+    Ok(vec![cx.reshape(&blocks, &[n, c, height, width])?])
+}
+
+/// `[n, c, h·b, w·b]` to `[n, b²·c, h, w]`.
+fn space_to_depth(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let (x, b) = (cx.operand(0)?, block(cx.node)?);
+    let &[n, c, height, width] = &*cx.dims(&x) else { return Err(invalid("its input is no picture")) };
+    let depth = b.checked_mul(b).and_then(|square| square.checked_mul(c));
+    let Some(depth) = depth.filter(|_| height.is_multiple_of(b) && width.is_multiple_of(b)) else {
+        return Err(invalid(format!("{height}×{width} pixels are not made of blocks of {b}×{b}")));
+    };
+    let (h, w) = (height / b, width / b);
+    let blocks = cx.reshape(&x, &[n, c, h, b, w, b])?;
+    let blocks = cx.transpose(&blocks, &[0, 3, 5, 1, 2, 4])?;
+    Ok(vec![cx.reshape(&blocks, &[n, depth, h, w])?])
 }
 
 fn identity(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
