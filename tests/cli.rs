@@ -7,6 +7,9 @@ use std::process::{Command, Output};
 
 use npyz::WriterBuilder as _;
 
+#[path = "cli/front_door.rs"]
+mod front_door;
+
 const DIGITS: &str = "examples/digits/digits.onnx";
 const LABELS: &str = "examples/digits/labels.txt";
 const THREE: &str = "examples/digits/pictures/three.png";
@@ -423,12 +426,20 @@ fn a_reader_who_goes_away_is_no_error() {
 
 /// A model of one node, `y = operator(x)`, field by field in protobuf's encoding; a dimension of 0 is left free.
 fn onnx_with_operator(operator: &str, dims: &[u8]) -> Vec<u8> {
+    onnx_with_operands(operator, &["x"], dims)
+}
+
+/// A model of one node, `y = operator(x, …)`, all of one shape.
+fn onnx_with_operands(operator: &str, operands: &[&str], dims: &[u8]) -> Vec<u8> {
     let dim = |size: &u8| field(1, &if *size == 0 { field(2, b"free") } else { vec![0x08, *size] });
     let shape = field(2, &dims.iter().flat_map(dim).collect::<Vec<u8>>());
     let tensor = field(1, &[vec![0x08, 1], shape].concat());
     let value = |name: &str| [field(1, name.as_bytes()), field(2, &tensor)].concat();
-    let node = [field(1, b"x"), field(2, b"y"), field(3, b"odd"), field(4, operator.as_bytes())].concat();
-    let graph = [field(1, &node), field(2, b"g"), field(11, &value("x")), field(12, &value("y"))].concat();
+    let operand = |name: &&str| field(1, name.as_bytes());
+    let ends = operands.iter().flat_map(operand).collect::<Vec<u8>>();
+    let node = [ends, field(2, b"y"), field(3, b"odd"), field(4, operator.as_bytes())].concat();
+    let inputs = operands.iter().flat_map(|name| field(11, &value(name))).collect::<Vec<u8>>();
+    let graph = [field(1, &node), field(2, b"g"), inputs, field(12, &value("y"))].concat();
     let opset = field(8, &[0x10, 13]);
     [vec![0x08, 8], field(7, &graph), opset].concat()
 }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/architecture.md",
     "docs/operators.md",
     "docs/performance.md",
+    "docs/pictures.md",
     "docs/program-format.md",
     "examples/digits/README.md",
 ];

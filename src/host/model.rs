@@ -24,6 +24,7 @@ use super::graph::Graph;
 #[cfg(feature = "std")]
 use super::import::onnx::{ImportOptions, import, import_file};
 use super::memory::Certificate;
+use super::report::Inspection;
 #[cfg(feature = "std")]
 use super::threads::ThreadPool;
 use super::{Error, ErrorKind, Result};
@@ -191,6 +192,12 @@ impl Model {
     /// How good the memory plan is; none for a program from a file, which does not carry its planner's certificate.
     pub fn certificate(&self) -> Option<Certificate> {
         self.0.certificate
+    }
+
+    /// What the network costs: its layers with shapes, parameters and multiply-accumulates, and where its RAM peaks and why.
+    /// It displays as a text, the one that `salto inspect` prints.
+    pub fn summary(&self) -> Inspection {
+        Inspection::new(&self.program(), self.certificate())
     }
 
     /// The program's bytes: the content of a `.salto` file.

@@ -47,6 +47,9 @@ pub(crate) struct Network {
     /// A tensor of the model that becomes a further output; `inspect --tensors` lists them (.onnx only)
     #[arg(long = "keep", value_name = "NAME")]
     pub(crate) kept: Vec<String>,
+    /// An input that is a constant from a .npy file, which the compiler folds; repeat it for several (.onnx only)
+    #[arg(long = "bind", value_name = "NAME=FILE.npy", value_parser = parse_binding)]
+    pub(crate) bindings: Vec<(String, PathBuf)>,
 }
 
 #[derive(Debug, Args)]
@@ -75,18 +78,30 @@ impl Threads {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) network: Network,
-    /// A picture (png, jpeg, bmp) or an array (.npy, in the model's own layout); several for one input are run in turn
-    #[arg(long = "input", short, value_name = "[NAME=]FILE", required = true)]
+    /// Pictures (png, jpeg, bmp), arrays (.npy, in the model's own layout) or folders of them, as with --input
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+    /// A picture, an array or a folder of them for the input NAME; several for one input are run in turn
+    #[arg(long = "input", short, value_name = "[NAME=]FILE", required_unless_present = "files")]
     pub(crate) inputs: Vec<String>,
     /// Where to write an output as .npy, in the model's own layout
     #[arg(long = "output", short, value_name = "[NAME=]OUT.npy")]
     pub(crate) outputs: Vec<String>,
+    /// Draw a segmentation (an output of one mask, or of a score for each class and pixel) over the picture
+    ///
+    /// Several pictures become OUT-1.png, OUT-2.png and so on. A class named background, or without labels class 0 of several,
+    /// stays as it is.
+    #[arg(long, value_name = "[NAME=]OUT.png")]
+    pub(crate) overlay: Option<String>,
     /// Names of the classes, one a line: the likeliest are printed
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
     /// How many classes to print
-    #[arg(long, value_name = "K", default_value_t = 5)]
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = parse_count, allow_hyphen_values = true)]
     pub(crate) top: usize,
+    /// Turn the scores of classes into probabilities before they are printed
+    #[arg(long)]
+    pub(crate) softmax: bool,
     #[command(flatten)]
     pub(crate) picture: Picture,
     #[command(flatten)]
@@ -96,17 +111,20 @@ pub(crate) struct Run {
     pub(crate) json: bool,
 }
 
-/// How a picture becomes an input: `(value · scale − mean) / std`, values from 0 to 255.
-#[derive(Debug, Args)]
+/// How a picture becomes an input: `(value · scale − mean) / std`, values from 0 to 255 (docs/pictures.md).
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Picture {
+    /// What a family of networks was trained with; each of the flags below still has its say
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) preset: Option<Preset>,
     /// Factor of the picture's values, which go from 0 to 255 [default: 1/255]
     #[arg(long, value_name = "S", value_parser = parse_finite, allow_hyphen_values = true)]
     pub(crate) scale: Option<f32>,
-    /// Subtracted after scaling: one number, or one for each channel
-    #[arg(long, value_name = "M,…", value_delimiter = ',', default_value = "0", value_parser = parse_finite, allow_hyphen_values = true)]
+    /// Subtracted after scaling: one number, or one for each channel [default: 0]
+    #[arg(long, value_name = "M,…", value_delimiter = ',', value_parser = parse_finite, allow_hyphen_values = true)]
     pub(crate) mean: Vec<f32>,
-    /// Divided by at last: one number, or one for each channel
-    #[arg(long, value_name = "D,…", value_delimiter = ',', default_value = "1", value_parser = parse_divisor, allow_hyphen_values = true)]
+    /// Divided by at last: one number, or one for each channel [default: 1]
+    #[arg(long, value_name = "D,…", value_delimiter = ',', value_parser = parse_divisor, allow_hyphen_values = true)]
     pub(crate) std: Vec<f32>,
     /// Resize the picture so that its shorter side has this many pixels; by default it is stretched to the input's size
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=65536))]
@@ -114,6 +132,32 @@ pub(crate) struct Picture {
     /// Cut the input's size out of the picture's centre
     #[arg(long)]
     pub(crate) crop: bool,
+}
+
+/// How a family of networks takes its pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Preset {
+    /// --resize 256 --crop --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225, as torchvision's classifiers
+    Imagenet,
+}
+
+impl Picture {
+    /// The same, with what the preset says where the user says nothing.
+    pub(crate) fn resolved(&self) -> Self {
+        let mut options = self.clone();
+        if let Some(Preset::Imagenet) = self.preset {
+            // torchvision, ImageClassification with its default arguments.
+            options.resize = options.resize.or(Some(256));
+            options.crop = true;
+            if options.mean.is_empty() {
+                options.mean = vec![0.485, 0.456, 0.406];
+            }
+            if options.std.is_empty() {
+                options.std = vec![0.229, 0.224, 0.225];
+            }
+        }
+        options
+    }
 }
 
 #[derive(Debug, Args)]
@@ -174,6 +218,16 @@ fn parse_shape(text: &str) -> Result<(String, Vec<u32>), String> {
     let (name, dims) = text.split_once('=').ok_or("a shape looks like NAME=1,3,224,224")?;
     let dims: Result<Vec<u32>, _> = dims.split([',', 'x']).map(|dim| dim.trim().parse()).collect();
     Ok((name.into(), dims.map_err(|_| "a shape looks like NAME=1,3,224,224")?))
+}
+
+fn parse_binding(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.rsplit_once('=').ok_or("a binding looks like NAME=FILE.npy")?;
+    Ok((name.into(), file.into()))
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "it must be a number above 0".into())
 }
 
 fn parse_threads(text: &str) -> Result<u16, String> {

@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
-use npyz::{DType, NpyFile, Order, TypeChar, WriterBuilder as _};
+use npyz::{DType, Deserialize, NpyFile, Order, TypeChar, WriterBuilder as _};
+use salto::host::graph::Constant;
+use salto::host::import::onnx::Tensor;
 use salto::host::{Error, ErrorKind, Result};
 
 use crate::files;
+
+/// What an archive of several arrays begins with: it is a zip file.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
 
 /// An array of floats, last dimension fastest.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,35 +19,35 @@ pub(crate) struct Array {
     pub(crate) data: Vec<f32>,
 }
 
+/// The elements of a file: floats of any width, or integers and truth values of any.
+#[derive(Clone, Debug, PartialEq)]
+enum Elements {
+    Floats(Vec<f32>),
+    Integers(Vec<i64>),
+}
+
+/// Is the file an array, by its name?
+pub(crate) fn has_extension(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
+}
+
 /// `1×3×224×224`
 pub(crate) fn dims(shape: &[usize]) -> String {
     shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
 }
 
 impl Array {
-    /// Reads a `.npy` file of floats, integers or truth values.
+    /// Reads a `.npy` file of floats, integers or truth values as floats.
     pub(crate) fn read_npy(path: &Path) -> Result<Self> {
         Self::from_npy(&files::read(path)?).map_err(|error| error.in_file(path.display()))
     }
 
     fn from_npy(bytes: &[u8]) -> Result<Self> {
-        let broken = |reason: String| Error::new(ErrorKind::Format, format!("no NumPy array: {reason}"));
-        let file = NpyFile::new(bytes).map_err(|error| broken(error.to_string()))?;
-        let shape: Option<Vec<usize>> = file.shape().iter().map(|dim| usize::try_from(*dim).ok()).collect();
-        let shape = shape.ok_or_else(|| broken("its shape cannot be addressed".into()))?;
-        let len = shape.iter().try_fold(1usize, |len, dim| len.checked_mul(*dim));
-        let item_bytes = file.dtype().num_bytes().filter(|bytes| *bytes > 0);
-        // The header alone must not decide how much memory is taken.
-        let fits = len
-            .zip(item_bytes)
-            .and_then(|(len, bytes)| len.checked_mul(bytes))
-            .is_some_and(|all| all <= bytes.len());
-        if !fits {
-            return Err(broken(format!("it ends before its {} elements", dims(&shape))));
-        }
-        let order = file.order();
-        let data = read_floats(file)?;
-        let data = if order == Order::Fortran { transposed(&shape, &data) } else { data };
+        let (shape, elements) = parse(bytes)?;
+        let data = match elements {
+            Elements::Floats(data) => data,
+            Elements::Integers(data) => data.into_iter().map(|x| x as f32).collect(),
+        };
         Ok(Self { shape, data })
     }
 
@@ -62,32 +67,90 @@ impl Array {
     }
 }
 
-fn read_floats(file: NpyFile<&[u8]>) -> Result<Vec<f32>> {
+/// Reads a `.npy` file as a constant of a network: integers and truth values stay integers.
+pub(crate) fn read_constant(path: &Path) -> Result<Tensor> {
+    let bytes = files::read(path)?;
+    let constant = || {
+        let (shape, elements) = parse(&bytes)?;
+        let dims: Option<Vec<u32>> = shape.iter().map(|dim| u32::try_from(*dim).ok()).collect();
+        let dims = dims.ok_or_else(|| broken("its shape cannot be addressed"))?;
+        match elements {
+            Elements::Floats(data) => Tensor::new(dims, Constant::f32(data)),
+            Elements::Integers(data) => Tensor::new(dims, Constant::i64(data)),
+        }
+    };
+    constant().map_err(|error| error.in_file(path.display()))
+}
+
+/// Shape and elements of a file, the last dimension fastest whatever the file's order.
+fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Elements)> {
+    if bytes.starts_with(ARCHIVE) {
+        let error = Error::new(ErrorKind::Unsupported, "an archive of arrays (.npz)");
+        return Err(error.remedy("save the one array with numpy.save"));
+    }
+    let file = NpyFile::new(bytes).map_err(broken)?;
+    let shape: Option<Vec<usize>> = file.shape().iter().map(|dim| usize::try_from(*dim).ok()).collect();
+    let shape = shape.ok_or_else(|| broken("its shape cannot be addressed"))?;
+    let len = shape.iter().try_fold(1usize, |len, dim| len.checked_mul(*dim));
+    let item_bytes = file.dtype().num_bytes().filter(|bytes| *bytes > 0);
+    // The header alone must not decide how much memory is taken.
+    let fits = len
+        .zip(item_bytes)
+        .and_then(|(len, bytes)| len.checked_mul(bytes))
+        .is_some_and(|all| all <= bytes.len());
+    if !fits {
+        return Err(broken(format!("it ends before its {} elements", dims(&shape))));
+    }
+    let is_transposed = file.order() == Order::Fortran;
+    let elements = match read_elements(file)? {
+        Elements::Floats(data) if is_transposed => Elements::Floats(transposed(&shape, &data)),
+        Elements::Integers(data) if is_transposed => Elements::Integers(transposed(&shape, &data)),
+        elements => elements,
+    };
+    Ok((shape, elements))
+}
+
+fn broken(reason: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Format, format!("no NumPy array: {reason}"))
+}
+
+fn read_elements(file: NpyFile<&[u8]>) -> Result<Elements> {
     let dtype = file.dtype();
     let unsupported = || {
         Error::new(ErrorKind::Unsupported, format!("elements of type {}", dtype.descr()))
             .remedy("save the array as float32")
     };
     let DType::Plain(element) = &dtype else { return Err(unsupported()) };
-    let floats = match (element.type_char(), element.size_field()) {
-        (TypeChar::Float, 4) => file.into_vec::<f32>(),
-        (TypeChar::Float, 8) => file.into_vec::<f64>().map(|data| floats(data, |x| x as f32)),
-        (TypeChar::Uint, 1) => file.into_vec::<u8>().map(|data| floats(data, f32::from)),
-        (TypeChar::Int, 1) => file.into_vec::<i8>().map(|data| floats(data, f32::from)),
-        (TypeChar::Int, 4) => file.into_vec::<i32>().map(|data| floats(data, |x| x as f32)),
-        (TypeChar::Int, 8) => file.into_vec::<i64>().map(|data| floats(data, |x| x as f32)),
-        (TypeChar::Bool, 1) => file.into_vec::<bool>().map(|data| floats(data, f32::from)),
-        _ => return Err(unsupported()),
-    };
-    floats.map_err(|error| Error::new(ErrorKind::Format, format!("no NumPy array: {error}")))
+    match (element.type_char(), element.size_field()) {
+        (TypeChar::Float, 2) => floats(file, half::f16::to_f32),
+        (TypeChar::Float, 4) => floats(file, |x: f32| x),
+        (TypeChar::Float, 8) => floats(file, |x: f64| x as f32),
+        // Beyond i64 no float32 tells neighbours apart anyway.
+        (TypeChar::Uint, 8) => floats(file, |x: u64| x as f32),
+        (TypeChar::Uint, 1) => integers::<u8>(file),
+        (TypeChar::Uint, 2) => integers::<u16>(file),
+        (TypeChar::Uint, 4) => integers::<u32>(file),
+        (TypeChar::Int, 1) => integers::<i8>(file),
+        (TypeChar::Int, 2) => integers::<i16>(file),
+        (TypeChar::Int, 4) => integers::<i32>(file),
+        (TypeChar::Int, 8) => integers::<i64>(file),
+        (TypeChar::Bool, 1) => integers::<bool>(file),
+        _ => Err(unsupported()),
+    }
 }
 
-fn floats<T>(data: Vec<T>, float: impl Fn(T) -> f32) -> Vec<f32> {
-    data.into_iter().map(float).collect()
+fn floats<T: Deserialize>(file: NpyFile<&[u8]>, float: impl Fn(T) -> f32) -> Result<Elements> {
+    let data = file.into_vec::<T>().map_err(broken)?;
+    Ok(Elements::Floats(data.into_iter().map(float).collect()))
+}
+
+fn integers<T: Deserialize + Into<i64>>(file: NpyFile<&[u8]>) -> Result<Elements> {
+    let data = file.into_vec::<T>().map_err(broken)?;
+    Ok(Elements::Integers(data.into_iter().map(T::into).collect()))
 }
 
 /// An array whose first dimension is fastest, with its last fastest.
-fn transposed(shape: &[usize], data: &[f32]) -> Vec<f32> {
+fn transposed<T: Copy>(shape: &[usize], data: &[T]) -> Vec<T> {
     let mut index = vec![0; shape.len()];
     let mut out = Vec::with_capacity(data.len());
     for _ in 0..data.len() {
@@ -108,25 +171,77 @@ fn transposed(shape: &[usize], data: &[f32]) -> Vec<f32> {
 mod tests {
     use super::*;
 
+    /// A file of version 1.0 with this header's dictionary.
+    fn file(descr: &str, order: bool, shape: &str, data: &[u8]) -> Vec<u8> {
+        let order = if order { "True" } else { "False" };
+        let mut header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}");
+        while !(header.len() + 11).is_multiple_of(64) {
+            header.push(' ');
+        }
+        header.push('\n');
+        [b"\x93NUMPY\x01\x00", (header.len() as u16).to_le_bytes().as_slice(), header.as_bytes(), data]
+            .concat()
+    }
+
+    #[test]
+    fn every_numeric_type_and_byte_order_is_read() {
+        let (low, high) = (-2i8, 3u8);
+        for (descr, data) in [
+            (
+                "<f2",
+                [half::f16::from_f32(-2.0).to_le_bytes(), half::f16::from_f32(3.0).to_le_bytes()].concat(),
+            ),
+            (
+                ">f2",
+                [half::f16::from_f32(-2.0).to_be_bytes(), half::f16::from_f32(3.0).to_be_bytes()].concat(),
+            ),
+            ("<f4", [(-2f32).to_le_bytes(), 3f32.to_le_bytes()].concat()),
+            (">f4", [(-2f32).to_be_bytes(), 3f32.to_be_bytes()].concat()),
+            (">f8", [(-2f64).to_be_bytes(), 3f64.to_be_bytes()].concat()),
+            ("|i1", vec![low as u8, high]),
+            (">i2", [(-2i16).to_be_bytes(), 3i16.to_be_bytes()].concat()),
+            ("<i4", [(-2i32).to_le_bytes(), 3i32.to_le_bytes()].concat()),
+            (">i8", [(-2i64).to_be_bytes(), 3i64.to_be_bytes()].concat()),
+        ] {
+            let array = Array::from_npy(&file(descr, false, "(2,)", &data)).expect(descr);
+            assert_eq!((array.shape, array.data), (vec![2], vec![-2.0, 3.0]), "{descr}");
+        }
+        for (descr, data) in [
+            ("|u1", vec![1, 0]),
+            ("|b1", vec![1, 0]),
+            ("<u2", vec![1, 0, 0, 0]),
+            (">u4", vec![0, 0, 0, 1, 0, 0, 0, 0]),
+            ("<u8", [1u64.to_le_bytes(), 0u64.to_le_bytes()].concat()),
+        ] {
+            assert_eq!(
+                Array::from_npy(&file(descr, false, "(2,)", &data)).expect(descr).data,
+                [1.0, 0.0],
+                "{descr}"
+            );
+        }
+        for descr in ["<c8", "<U4", "|O", "<f16", "<M8[s]"] {
+            let error = Array::from_npy(&file(descr, false, "(1,)", &[0; 64])).expect_err(descr).to_string();
+            assert!(
+                error.contains(descr.trim_start_matches(['<', '|'])) || error.contains("no NumPy"),
+                "{error}"
+            );
+        }
+    }
+
     #[test]
     fn fortran_order_is_turned_round() {
         // [[1, 2, 3], [4, 5, 6]] column by column.
-        assert_eq!(transposed(&[2, 3], &[1.0, 4.0, 2.0, 5.0, 3.0, 6.0]), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let array = Array::from_npy(&file("|u1", true, "(2, 3)", &[1, 4, 2, 5, 3, 6])).expect("an array");
+        assert_eq!(array.data, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     }
 
     #[test]
     fn a_header_that_promises_more_than_the_file_holds_is_an_error() {
-        let mut bytes = Vec::new();
-        let mut writer = npyz::WriteOptions::<f32>::new()
-            .default_dtype()
-            .shape(&[2, 2])
-            .writer(&mut bytes)
-            .begin_nd()
-            .expect("header");
-        writer.extend([1.0, 2.0, 3.0, 4.0]).and_then(|()| writer.finish()).expect("written");
+        let bytes = file("<f4", false, "(2, 2)", &[0; 16]);
         assert_eq!(Array::from_npy(&bytes).expect("whole").shape, [2, 2]);
         for len in 0..bytes.len() {
             assert!(Array::from_npy(&bytes[..len]).is_err(), "cut at {len}");
         }
+        assert!(Array::from_npy(b"PK\x03\x04rest").expect_err("an archive").to_string().contains(".npz"));
     }
 }

@@ -1,17 +1,45 @@
 //! From `--input` and `--output` to arrays: which file belongs to which port, and how files are stacked.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use salto::device::tensor::ModelLayout;
 use salto::host::{Error, ErrorKind, Port, Result};
 
 use crate::args::Picture;
-use crate::array::{Array, dims};
+use crate::array::{self, Array, dims};
+use crate::files;
 use crate::picture::{self, Size};
 
 /// The names of ports.
 pub(crate) fn names_of(ports: &[Port]) -> Vec<&str> {
     ports.iter().map(|port| port.name.as_str()).collect()
+}
+
+/// Files for each input; a folder stands for the pictures and arrays in it, in the order of their names.
+pub(crate) fn assign_inputs(arguments: &[String], inputs: &[&str]) -> Result<Vec<Vec<PathBuf>>> {
+    let mut files = assign("input", arguments, inputs)?;
+    for files in &mut files {
+        let mut expanded = Vec::new();
+        for file in files.drain(..) {
+            if file.is_dir() { expanded.extend(in_folder(&file)?) } else { expanded.push(file) }
+        }
+        *files = expanded;
+    }
+    Ok(files)
+}
+
+/// The pictures and arrays in a folder.
+fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listed = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut files: Vec<PathBuf> = listed.map_err(|error| files::io_error(folder, &error))?;
+    files.retain(|file| picture::has_extension(file) || array::has_extension(file));
+    files.sort();
+    if files.is_empty() {
+        let error = Error::new(ErrorKind::Argument, "no picture and no array in this folder");
+        return Err(error.in_file(folder.display()).remedy("they end in .png, .jpg, .jpeg, .bmp or .npy"));
+    }
+    Ok(files)
 }
 
 /// Files for each port, in the order of the ports. `NAME=FILE` names the port; files without a name belong to the only port,
@@ -36,7 +64,7 @@ pub(crate) fn assign(what: &str, arguments: &[String], ports: &[&str]) -> Result
 }
 
 /// The port and file of `NAME=FILE`; `None` if no port has that name, for file names may hold `=` too.
-fn named<'a>(argument: &'a str, ports: &[&str]) -> Option<(usize, &'a str)> {
+pub(crate) fn named<'a>(argument: &'a str, ports: &[&str]) -> Option<(usize, &'a str)> {
     // The longest name first: names may hold `=` as well.
     argument.rmatch_indices('=').find_map(|(at, _)| {
         let port = ports.iter().position(|port| *port == &argument[..at])?;
@@ -58,20 +86,24 @@ fn check_unnamed<'a>(what: &str, argument: &'a str, ports: &[&str]) -> Result<&'
 }
 
 /// What `run` gives the model: for each run one array for each input.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Runs {
     inputs: Vec<Vec<f32>>,
     lens: Vec<usize>,
     /// Number of runs.
     pub(crate) count: usize,
-    /// What each run is about, if its file is a picture of its own.
+    /// What each item of the batches is called, if the model has one input.
     pub(crate) names: Vec<String>,
+    /// The picture of each item, of the first input that is given in pictures alone.
+    pub(crate) pictures: Vec<PathBuf>,
+    /// How that input takes them.
+    pub(crate) size: Option<Size>,
 }
 
 impl Runs {
     /// Reads all files. An input whose leading dimension is a multiple of the model's batch is cut into runs.
     pub(crate) fn read(ports: &[Port], files: &[Vec<PathBuf>], options: &Picture) -> Result<Self> {
-        let mut runs = Self { inputs: Vec::new(), lens: Vec::new(), count: 0, names: Vec::new() };
+        let mut runs = Self::default();
         for (port, files) in ports.iter().zip(files) {
             if files.is_empty() {
                 let reason = format!("input '{}' has no file", port.name);
@@ -81,30 +113,39 @@ impl Runs {
             let mut stacked = Vec::new();
             for file in files {
                 let array = read(file, port, options)?;
-                runs.names.extend(names(file, array.data.len() / port.len().max(1)));
+                let items = array.data.len() * batch(port) / port.len().max(1);
+                if ports.len() == 1 {
+                    runs.names.extend(names(file, items));
+                }
                 stacked.extend(array.data);
             }
-            let count = stacked.len() / port.len().max(1);
-            if stacked.is_empty() || stacked.len() % port.len().max(1) != 0 {
-                let reason = format!("input '{}' has no whole batch of {}", port.name, batch(port));
-                return Err(
-                    Error::new(ErrorKind::Argument, reason).remedy("pass as many pictures as the batch has")
-                );
+            runs.push(port, stacked)?;
+            if runs.size.is_none() && files.iter().all(|file| picture::is_picture(file)) {
+                runs.size = size(port).ok();
+                runs.pictures.clone_from(files);
             }
-            if runs.count != 0 && runs.count != count {
-                let reason = format!("input '{}' is for {count} runs, another for {}", port.name, runs.count);
-                return Err(
-                    Error::new(ErrorKind::Argument, reason).remedy("give every input as many pictures")
-                );
-            }
-            runs.count = count;
-            runs.inputs.push(stacked);
-            runs.lens.push(port.len());
-        }
-        if ports.len() != 1 || runs.names.len() != runs.count {
-            runs.names.clear();
         }
         Ok(runs)
+    }
+
+    /// Adds the arrays of an input, one after another.
+    fn push(&mut self, port: &Port, stacked: Vec<f32>) -> Result<()> {
+        let argument = |reason: String| Error::new(ErrorKind::Argument, reason);
+        let count = stacked.len() / port.len().max(1);
+        if stacked.is_empty() || !stacked.len().is_multiple_of(port.len().max(1)) {
+            let items = stacked.len() * batch(port) / port.len().max(1);
+            let reason =
+                format!("input '{}' takes batches of {}, {items} were given", port.name, batch(port));
+            return Err(argument(reason).remedy(format!("give it a multiple of {}", batch(port))));
+        }
+        if self.count != 0 && self.count != count {
+            let reason = format!("input '{}' is for {count} runs, another for {}", port.name, self.count);
+            return Err(argument(reason).remedy("give every input as many pictures"));
+        }
+        self.count = count;
+        self.inputs.push(stacked);
+        self.lens.push(port.len());
+        Ok(())
     }
 
     /// The inputs of one run.
@@ -113,10 +154,10 @@ impl Runs {
     }
 }
 
-/// What the runs of one file are called.
-fn names(file: &Path, runs: usize) -> impl Iterator<Item = String> + use<'_> {
-    let number = move |run: usize| if runs == 1 { String::new() } else { format!(" [{run}]") };
-    (0..runs).map(move |run| format!("{}{}", file.display(), number(run)))
+/// What the items of one file are called.
+fn names(file: &Path, items: usize) -> impl Iterator<Item = String> + use<'_> {
+    let number = move |item: usize| if items == 1 { String::new() } else { format!(" [{item}]") };
+    (0..items).map(move |item| format!("{}{}", file.display(), number(item)))
 }
 
 /// The model's batch: the leading dimension.
@@ -146,16 +187,22 @@ fn read(file: &Path, port: &Port, options: &Picture) -> Result<Array> {
         .remedy("pass an array in the model's own layout"))
 }
 
-/// The size of a port that can be a picture.
+/// The size of a port that can be a picture: `[n, c, h, w]`, or `[n, h, w, c]` where only that gives 1, 3 or 4 channels.
 fn size(port: &Port) -> Result<Size> {
-    let channels_first = port.layout == ModelLayout::ChannelsFirst;
-    match *port.shape.dims() {
-        [_, height, width, channels] => {
-            Ok(Size { channels: channels as usize, height, width, channels_first })
-        }
-        _ => {
-            let reason = format!("input '{}' of shape {} is no picture", port.name, port.shape);
-            Err(Error::new(ErrorKind::Argument, reason).remedy("pass an .npy array"))
-        }
+    let dims = port.model_dims();
+    let argument = |reason: String| {
+        Error::new(ErrorKind::Argument, reason).remedy("pass an .npy array in the model's own layout")
+    };
+    let [_, a, b, c] = *dims.as_slice() else {
+        let reason = format!("input '{}' of shape {} is no picture", port.name, port.shape);
+        return Err(argument(reason));
+    };
+    let is_channels = |dim: u32| [1, 3, 4].contains(&dim);
+    let channels_first = port.layout == ModelLayout::ChannelsFirst && (is_channels(a) || !is_channels(c));
+    let (channels, height, width) = if channels_first { (a, b, c) } else { (c, a, b) };
+    if !is_channels(channels) {
+        let reason = format!("input '{}' has {channels} channels, a picture 1, 3 or 4", port.name);
+        return Err(argument(reason));
     }
+    Ok(Size { channels: channels as usize, height, width, channels_first })
 }

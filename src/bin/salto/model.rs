@@ -5,14 +5,14 @@ use std::path::Path;
 use salto::device::program::record::MAGIC;
 use salto::host::compile::CompileOptions;
 use salto::host::graph::Value;
-use salto::host::import::onnx::{ImportOptions, declared_inputs, import_file};
+use salto::host::import::onnx::{DeclaredInput, ImportOptions, declared_inputs, import_file};
 use salto::host::report::{Align, Inspection, Table};
 use salto::host::{Error, ErrorKind, LoadOptions, Model, Result};
 use serde::Serialize;
 
-use crate::args::{Inspect, Network};
-use crate::array::{Array, dims};
-use crate::{answer, files, inputs};
+use crate::args::{Inspect, Network, Picture};
+use crate::array::{Array, dims, read_constant};
+use crate::{answer, files, inputs, picture};
 
 /// Reads a network and compiles it, unless it is a program already.
 pub(crate) fn load(network: &Network) -> Result<Model> {
@@ -22,12 +22,25 @@ pub(crate) fn load(network: &Network) -> Result<Model> {
 /// Reads a network whose free dimensions the caller binds, as far as `--shape` does not.
 fn load_with(network: &Network, mut shapes: Shapes) -> Result<Model> {
     shapes.retain(|(name, _)| network.shapes.iter().all(|(given, _)| given != name));
-    shapes.extend(network.shapes.iter().cloned());
-    let import = ImportOptions { shapes, ..ImportOptions::default() };
+    let mut import = import_options(network)?;
+    import.shapes.extend(shapes);
     let compile = CompileOptions::default().winograd(!network.low_memory).keep(&network.kept);
     let model = Model::load_with(&network.path, &LoadOptions { import, compile })?;
     check_flags(network)?;
     Ok(model)
+}
+
+/// What the flags fix of a network's inputs.
+fn import_options(network: &Network) -> Result<ImportOptions> {
+    let mut options = ImportOptions { shapes: network.shapes.clone(), ..ImportOptions::default() };
+    for (name, file) in &network.bindings {
+        if options.bindings.iter().any(|(bound, _)| bound == name) {
+            let error = Error::new(ErrorKind::Argument, format!("--bind names input '{name}' twice"));
+            return Err(error.remedy("bind it once"));
+        }
+        options = options.with_constant(name, read_constant(file)?);
+    }
+    Ok(options)
 }
 
 /// Refuses flags that a program has no use for any more.
@@ -36,6 +49,7 @@ fn check_flags(network: &Network) -> Result<()> {
         Network { shapes, .. } if !shapes.is_empty() => "--shape",
         Network { low_memory: true, .. } => "--low-memory",
         Network { kept, .. } if !kept.is_empty() => "--keep",
+        Network { bindings, .. } if !bindings.is_empty() => "--bind",
         _ => return Ok(()),
     };
     if !files::begins_with(&network.path, &MAGIC)? {
@@ -48,48 +62,72 @@ fn check_flags(network: &Network) -> Result<()> {
 
 type Shapes = Vec<(String, Vec<u32>)>;
 
-/// Reads a network to run it on files: what neither the model nor `--shape` fixes is as in the arrays; the batch is 1.
-pub(crate) fn load_for(network: &Network, arguments: &[String]) -> Result<Model> {
+/// Reads a network to run it on files: what neither the model nor `--shape` fixes is as in the files; the batch is 1.
+pub(crate) fn load_for(network: &Network, arguments: &[String], options: &Picture) -> Result<Model> {
     let is_onnx = network.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
-    let has_arrays = arguments.iter().any(|argument| is_array(Path::new(argument)));
-    let shapes = if is_onnx && has_arrays { shapes_of_arrays(network, arguments)? } else { Vec::new() };
+    let shapes = if is_onnx { shapes_of_files(network, arguments, options)? } else { Vec::new() };
     load_with(network, shapes)
 }
 
-/// The shapes of those inputs that have free dimensions besides the batch and an array to bind them.
-fn shapes_of_arrays(network: &Network, arguments: &[String]) -> Result<Shapes> {
-    let Network { path, .. } = network;
-    let declared = declared_inputs(&files::read(path)?).map_err(|error| error.in_file(path.display()))?;
+/// The shapes of those inputs that have free dimensions besides the batch and a file to bind them.
+fn shapes_of_files(network: &Network, arguments: &[String], options: &Picture) -> Result<Shapes> {
+    let Network { path, bindings, .. } = network;
+    let mut declared = declared_inputs(&files::read(path)?).map_err(|error| error.in_file(path.display()))?;
+    declared.retain(|input| bindings.iter().all(|(bound, _)| *bound != input.name));
+    let is_free = |input: &DeclaredInput| input.dims.iter().skip(1).any(Option::is_none);
+    if !declared.iter().any(is_free) {
+        return Ok(Vec::new());
+    }
     let names: Vec<&str> = declared.iter().map(|input| input.name.as_str()).collect();
-    let files = inputs::assign("input", arguments, &names)?;
+    let files = inputs::assign_inputs(arguments, &names)?;
     let mut shapes = Vec::new();
     for (input, files) in declared.iter().zip(&files) {
-        let has_free = input.dims.iter().skip(1).any(Option::is_none);
-        let Some(file) = files.first().filter(|file| has_free && is_array(file)) else { continue };
-        let array = Array::read_npy(file)?;
-        let outer = input.dims.len().saturating_sub(array.shape.len());
-        let bound = input.dims.iter().enumerate().map(|(axis, dim)| match (axis, dim) {
-            (_, Some(dim)) => *dim,
-            (0, None) => 1,
-            _ => axis
-                .checked_sub(outer)
-                .and_then(|axis| array.shape.get(axis))
-                .map_or(1, |dim| u32::try_from(*dim).unwrap_or(u32::MAX)),
-        });
-        shapes.push((input.name.clone(), bound.collect()));
+        let Some(file) = files.first().filter(|_| is_free(input)) else { continue };
+        let dims = match picture::is_picture(file) {
+            true => dims_of_picture(input, file, options)?,
+            false => Some(dims_of_array(input, &Array::read_npy(file)?)),
+        };
+        shapes.extend(dims.map(|dims| (input.name.clone(), dims)));
     }
     Ok(shapes)
 }
 
-fn is_array(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
+/// The dimensions of an input with the free ones as in an array, the batch 1.
+fn dims_of_array(input: &DeclaredInput, array: &Array) -> Vec<u32> {
+    let outer = input.dims.len().saturating_sub(array.shape.len());
+    let dim = |(axis, dim): (usize, &Option<u32>)| match (axis, dim) {
+        (_, Some(dim)) => *dim,
+        (0, None) => 1,
+        _ => axis
+            .checked_sub(outer)
+            .and_then(|axis| array.shape.get(axis))
+            .map_or(1, |dim| u32::try_from(*dim).unwrap_or(u32::MAX)),
+    };
+    input.dims.iter().enumerate().map(dim).collect()
+}
+
+/// The dimensions of an input with free height and width as a picture has them after `--resize`; none if they cannot be told.
+fn dims_of_picture(input: &DeclaredInput, file: &Path, options: &Picture) -> Result<Option<Vec<u32>>> {
+    // What is cut out has the input's size, which nobody has said.
+    if options.crop {
+        return Ok(None);
+    }
+    let (width, height) = picture::size(file, options)?;
+    Ok(match *input.dims.as_slice() {
+        [n, Some(c @ (1 | 3 | 4)), h, w] => {
+            Some(vec![n.unwrap_or(1), c, h.unwrap_or(height), w.unwrap_or(width)])
+        }
+        [n, h, w, Some(c @ (1 | 3 | 4))] => {
+            Some(vec![n.unwrap_or(1), h.unwrap_or(height), w.unwrap_or(width), c])
+        }
+        _ => None,
+    })
 }
 
 /// A report on a model's program, its RAM for this many threads.
 pub(crate) fn inspection(model: &Model, threads: usize) -> Inspection {
-    let program = model.program();
-    let mut inspection = Inspection::new(&program, model.certificate());
-    inspection.memory = inspection.memory.on_threads(&program, threads);
+    let mut inspection = model.summary();
+    inspection.memory = inspection.memory.on_threads(&model.program(), threads);
     inspection
 }
 
@@ -117,8 +155,7 @@ fn tensors(arguments: &Inspect) -> Result<String> {
         let error = Error::new(ErrorKind::Argument, "a compiled program does not know the model's tensors");
         return Err(error.in_file(path.display()).remedy("inspect the ONNX model"));
     }
-    let import = ImportOptions { shapes: arguments.network.shapes.clone(), ..ImportOptions::default() };
-    let graph = import_file(path, &import)?;
+    let graph = import_file(path, &import_options(&arguments.network)?)?;
     let activations = graph.values().filter(|(_, value)| value.constant.is_none());
     let tensor = |(_, value): (_, &Value)| {
         let mut shape: Vec<usize> = value.shape.dims().iter().map(|dim| *dim as usize).collect();

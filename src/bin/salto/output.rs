@@ -1,11 +1,13 @@
 //! Output files: opened before any work, written at its end, and whole or not there at all.
 //!
 //! A regular file is written beside its place, as `.NAME.PID.part`, and renamed onto it when everything is written. A pipe or a
-//! device has no place to rename onto: it is written through. A symbolic link stays, what it points to is written.
+//! device has no place to rename onto: it is written through. A symbolic link stays, what it points to is written. Where the user
+//! interrupts, or the system ends the process, unfinished files are removed first.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once, PoisonError};
 
 use salto::host::{Error, ErrorKind, Result};
 
@@ -16,6 +18,12 @@ const MAX_LINKS: usize = 40;
 
 /// Extensions of networks, which an output of another kind must not replace.
 const NETWORKS: [&str; 3] = ["onnx", "tflite", "salto"];
+
+/// The exit status of a process that was interrupted, as shells have it: 128 and the signal's number.
+const INTERRUPTED: i32 = 130;
+
+/// Files that are to be renamed or removed before the process ends.
+static PARTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// An output that is open. Until it is [committed](commit), its place is as it was.
 #[derive(Debug)]
@@ -56,6 +64,7 @@ impl Output {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let part = beside(&place).ok_or(io::ErrorKind::IsADirectory)?;
+        remember(&part);
         let output = Self { path: path.into(), file: File::create_new(&part)?, part: Some(part), place };
         if let Some(data) = metadata {
             output.file.set_permissions(data.permissions())?;
@@ -83,6 +92,7 @@ impl Drop for Output {
         if let Some(part) = &self.part {
             // An output that failed has told its error already.
             let _ = fs::remove_file(part);
+            forget(part);
         }
     }
 }
@@ -92,10 +102,33 @@ pub(crate) fn commit(outputs: impl IntoIterator<Item = Output>) -> Result<()> {
     for mut output in outputs {
         if let Some(part) = &output.part {
             fs::rename(part, &output.place).map_err(|error| io_error(&output.path, &error))?;
+            forget(part);
             output.part = None;
         }
     }
     Ok(())
+}
+
+/// Sees to it that a file does not outlive an interrupted process.
+fn remember(part: &Path) {
+    static HANDLER: Once = Once::new();
+    HANDLER.call_once(|| {
+        // Without a handler the process ends as ever, and leaves the file.
+        let _ = ctrlc::set_handler(|| {
+            // The lock is kept: nobody opens another file before the process ends.
+            let parts = PARTS.lock().unwrap_or_else(PoisonError::into_inner);
+            for part in parts.iter() {
+                let _ = fs::remove_file(part);
+            }
+            std::process::exit(INTERRUPTED);
+        });
+    });
+    PARTS.lock().unwrap_or_else(PoisonError::into_inner).push(part.into());
+}
+
+/// A file has been renamed or removed.
+fn forget(part: &Path) {
+    PARTS.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| other != part);
 }
 
 /// Are both names the same file?

@@ -1,4 +1,4 @@
-//! Pictures as inputs.
+//! Pictures as inputs. `docs/pictures.md` says what is done to them, and where that differs from torchvision.
 
 use std::path::Path;
 
@@ -7,33 +7,54 @@ use image::{DynamicImage, ImageDecoder as _, ImageReader};
 use salto::host::{Error, ErrorKind, Result};
 
 use crate::args::Picture;
-use crate::array::Array;
+use crate::array::{self, Array};
 use crate::files;
+use crate::geometry::{Geometry, resized};
 
 /// The extensions of pictures.
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
 
-/// The most pixels that a picture may be resized to.
-const MAX_PIXELS: u64 = 1 << 28;
+/// What pictures begin with: png, jpeg, bmp.
+const MAGICS: [&[u8]; 3] = [b"\x89PNG", b"\xff\xd8\xff", b"BM"];
 
-/// Is the file a picture, by its name?
-pub(crate) fn is_picture(path: &Path) -> bool {
+/// Parts of red, green and blue in grey, as ITU-R BT.601 and with it PIL and torchvision have them.
+const GREY: [f32; 3] = [0.299, 0.587, 0.114];
+
+/// Does the file's name end as a picture's?
+pub(crate) fn has_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+/// Is the file a picture: by its name, or by its first bytes if its name says nothing?
+pub(crate) fn is_picture(path: &Path) -> bool {
+    let begins = |magic: &[u8]| files::begins_with(path, magic).unwrap_or(false);
+    has_extension(path) || !array::has_extension(path) && MAGICS.into_iter().any(begins)
 }
 
 /// Reads a picture as an input of `channels` planes (`channels_first`) or pixels of `height` × `width`, batch 1.
 pub(crate) fn read(path: &Path, options: &Picture, size: &Size) -> Result<Array> {
     let picture = decode(path)?;
-    let picture = fit(picture, options, size).map_err(|error| error.in_file(path.display()))?;
-    let pixels = pixels(&picture, size.channels).map_err(|error| error.in_file(path.display()))?;
-    let pixels = normalized(pixels, options, size.channels)?;
-    Ok(size.array(pixels))
+    let in_file = |error: Error| error.in_file(path.display());
+    let geometry = Geometry::new((picture.width(), picture.height()), options, size).map_err(in_file)?;
+    let pixels = pixels(&fit(picture, &geometry), size.channels);
+    Ok(size.array(normalized(pixels, options, size.channels)?))
+}
+
+/// Width and height of a picture that stands upright, after `--resize`.
+pub(crate) fn size(path: &Path, options: &Picture) -> Result<(u32, u32)> {
+    let picture = decode(path)?;
+    let size = (picture.width(), picture.height());
+    options
+        .resize
+        .map_or(Ok(size), |shorter| resized(size, shorter))
+        .map_err(|error| error.in_file(path.display()))
 }
 
 /// The size of a picture-like input, and the order of its channels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
+    /// 1 (grey), 3 (red, green, blue) or 4 (with transparency).
     pub(crate) channels: usize,
     pub(crate) height: u32,
     pub(crate) width: u32,
@@ -53,7 +74,7 @@ impl Size {
 }
 
 /// Decodes a file and turns it upright.
-fn decode(path: &Path) -> Result<DynamicImage> {
+pub(crate) fn decode(path: &Path) -> Result<DynamicImage> {
     let bytes = files::read(path)?;
     upright(&bytes).map_err(|error| {
         Error::new(ErrorKind::Format, format!("no picture: {error}"))
@@ -71,74 +92,56 @@ fn upright(bytes: &[u8]) -> image::ImageResult<DynamicImage> {
     Ok(picture)
 }
 
-/// Resizes and crops to the input's size.
-fn fit(picture: DynamicImage, options: &Picture, size: &Size) -> Result<DynamicImage> {
-    let picture = match options.resize {
-        Some(shorter) => {
-            let (width, height) = resized(picture.width(), picture.height(), shorter)?;
-            picture.resize_exact(width, height, FilterType::Triangle)
-        }
-        None => picture,
+/// Resizes and crops to the input's size. The triangle filter is as wide as a pixel of the smaller picture: bilinear with
+/// antialiasing.
+fn fit(picture: DynamicImage, geometry: &Geometry) -> DynamicImage {
+    let Geometry { resized: (width, height), corner: (x, y), input, .. } = *geometry;
+    let picture = match (picture.width(), picture.height()) == (width, height) {
+        true => picture,
+        false => picture.resize_exact(width, height, FilterType::Triangle),
     };
-    let (width, height) = (picture.width(), picture.height());
-    if (width, height) == (size.width, size.height) {
-        return Ok(picture);
-    }
-    if options.crop {
-        if width < size.width || height < size.height {
-            let reason =
-                format!("{width}×{height} pixels are too few to cut {}×{} out", size.width, size.height);
-            return Err(Error::new(ErrorKind::Argument, reason).remedy("use --resize with a larger number"));
-        }
-        let (x, y) = ((width - size.width) / 2, (height - size.height) / 2);
-        return Ok(picture.crop_imm(x, y, size.width, size.height));
-    }
-    if options.resize.is_some() {
-        let reason =
-            format!("{width}×{height} pixels after --resize, the input has {}×{}", size.width, size.height);
-        return Err(Error::new(ErrorKind::Argument, reason).remedy("add --crop"));
-    }
-    Ok(picture.resize_exact(size.width, size.height, FilterType::Triangle))
+    if input == (width, height) { picture } else { picture.crop_imm(x, y, input.0, input.1) }
 }
 
-/// Width and height when the shorter one becomes `shorter` and their ratio stays.
-fn resized(width: u32, height: u32, shorter: u32) -> Result<(u32, u32)> {
-    let least = width.min(height).max(1);
-    let side = |side: u32| (u64::from(side) * u64::from(shorter) + u64::from(least) / 2) / u64::from(least);
-    match (u32::try_from(side(width)), u32::try_from(side(height))) {
-        (Ok(width), Ok(height)) if u64::from(width) * u64::from(height) <= MAX_PIXELS => Ok((width, height)),
-        _ => {
-            let reason = format!("resized to {}×{} pixels it is too large", side(width), side(height));
-            Err(Error::new(ErrorKind::Limit, reason).remedy("use --resize with a smaller number"))
-        }
-    }
-}
-
-/// Values from 0 to 255, pixel by pixel, with as many channels as asked for. Transparency is blended over white.
-fn pixels(picture: &DynamicImage, channels: usize) -> Result<Vec<f32>> {
+/// Values from 0 to 255, pixel by pixel, of 1, 3 or 4 channels. Transparency is blended over white.
+fn pixels(picture: &DynamicImage, channels: usize) -> Vec<f32> {
+    let rgba = || picture.to_rgba32f();
     let values: Vec<f32> = match channels {
-        1 => picture.to_luma_alpha32f().pixels().map(|pixel| over_white(pixel.0[0], pixel.0[1])).collect(),
+        1 if picture.color().has_color() => {
+            let grey = |[r, g, b, a]: [f32; 4]| {
+                let [r, g, b] = [r, g, b].map(|value| blended(value, a));
+                GREY[0] * r + GREY[1] * g + GREY[2] * b
+            };
+            rgba().pixels().map(|pixel| grey(pixel.0)).collect()
+        }
+        1 => picture.to_luma_alpha32f().pixels().map(|pixel| blended(pixel.0[0], pixel.0[1])).collect(),
         3 => {
-            let over_white = |[r, g, b, a]: [f32; 4]| [r, g, b].map(|value| over_white(value, a));
-            picture.to_rgba32f().pixels().flat_map(|pixel| over_white(pixel.0)).collect()
+            let blended = |[r, g, b, a]: [f32; 4]| [r, g, b].map(|value| blended(value, a));
+            rgba().pixels().flat_map(|pixel| blended(pixel.0)).collect()
         }
-        4 => picture.to_rgba32f().into_raw(),
-        _ => {
-            let reason = format!("the input has {channels} channels, a picture 1, 3 or 4");
-            return Err(Error::new(ErrorKind::Argument, reason).remedy("pass an .npy array"));
-        }
+        _ => rgba().into_raw(),
     };
-    Ok(values.into_iter().map(|value| value * 255.0).collect())
+    values.into_iter().map(|value| value * 255.0).collect()
 }
 
-fn over_white(value: f32, alpha: f32) -> f32 {
-    value * alpha + (1.0 - alpha)
+/// A picture of 8 bits without transparency.
+pub(crate) fn over_white(picture: &DynamicImage) -> image::RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.to_rgb8();
+    }
+    let bytes = pixels(picture, 3).into_iter().map(|value| value.round() as u8).collect();
+    // As many bytes as the size says: there is always a picture of them.
+    image::RgbImage::from_raw(picture.width(), picture.height(), bytes).unwrap_or_default()
+}
+
+fn blended(value: f32, alpha: f32) -> f32 {
+    if alpha == 1.0 { value } else { value * alpha + (1.0 - alpha) }
 }
 
 /// `(value · scale − mean) / std` of each channel.
 fn normalized(pixels: Vec<f32>, options: &Picture, channels: usize) -> Result<Vec<f32>> {
-    let mean = for_channels("--mean", &options.mean, channels)?;
-    let std = for_channels("--std", &options.std, channels)?;
+    let mean = for_channels("--mean", &options.mean, 0.0, channels)?;
+    let std = for_channels("--std", &options.std, 1.0, channels)?;
     let scale = options.scale.unwrap_or(1.0 / 255.0);
     let channel = (0..channels).cycle();
     Ok(pixels.into_iter().zip(channel).map(|(value, c)| (value * scale - mean(c)) / std(c)).collect())
@@ -148,15 +151,16 @@ fn normalized(pixels: Vec<f32>, options: &Picture, channels: usize) -> Result<Ve
 fn for_channels<'a>(
     flag: &str,
     numbers: &'a [f32],
+    default: f32,
     channels: usize,
 ) -> Result<impl Fn(usize) -> f32 + use<'a>> {
-    if numbers.len() != 1 && numbers.len() != channels {
+    if numbers.len() > 1 && numbers.len() != channels {
         let reason = format!("{flag} has {} numbers, the input {channels} channels", numbers.len());
         return Err(
             Error::new(ErrorKind::Argument, reason).remedy("give one number, or one for each channel")
         );
     }
-    Ok(move |channel: usize| numbers[channel % numbers.len()])
+    Ok(move |channel: usize| if numbers.is_empty() { default } else { numbers[channel % numbers.len()] })
 }
 
 #[cfg(test)]
@@ -164,11 +168,8 @@ mod tests {
     use super::*;
     use image::{Rgba, RgbaImage};
 
-    const PLAIN: Picture =
-        Picture { scale: Some(1.0), mean: Vec::new(), std: Vec::new(), resize: None, crop: false };
-
     fn options(mean: &[f32], std: &[f32]) -> Picture {
-        Picture { mean: mean.into(), std: std.into(), ..PLAIN }
+        Picture { scale: Some(1.0), mean: mean.into(), std: std.into(), ..Picture::default() }
     }
 
     #[test]
@@ -176,7 +177,7 @@ mod tests {
         let mut picture = RgbaImage::new(2, 1);
         picture.put_pixel(0, 0, Rgba([255, 0, 0, 255]));
         picture.put_pixel(1, 0, Rgba([0, 0, 0, 0]));
-        let pixels = pixels(&picture.into(), 3).expect("three channels");
+        let pixels = pixels(&picture.into(), 3);
         assert_eq!(pixels, [255.0, 0.0, 0.0, 255.0, 255.0, 255.0]);
         let size = Size { channels: 3, height: 1, width: 2, channels_first: true };
         let array = size.array(pixels);
@@ -207,25 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn resizing_keeps_the_ratio_and_has_a_limit() {
-        assert_eq!(resized(640, 480, 240), Ok((320, 240)));
-        assert_eq!(resized(3, 7, 6), Ok((6, 14)));
-        assert!(resized(1, 1_000_000, 5000).is_err());
-    }
-
-    #[test]
-    fn a_picture_of_another_size_is_stretched_or_cropped() {
-        let size = Size { channels: 1, height: 2, width: 4, channels_first: true };
-        let picture = || DynamicImage::new_luma8(8, 8);
-        let shape = |picture: DynamicImage| (picture.height(), picture.width());
-        let plain = options(&[0.0], &[1.0]);
-        assert_eq!(fit(picture(), &plain, &size).map(shape), Ok((2, 4)));
-        assert_eq!(
-            fit(picture(), &Picture { crop: true, ..options(&[0.0], &[1.0]) }, &size).map(shape),
-            Ok((2, 4))
-        );
-        assert!(fit(picture(), &Picture { resize: Some(4), ..options(&[0.0], &[1.0]) }, &size).is_err());
-        let both = Picture { resize: Some(4), crop: true, ..plain };
-        assert_eq!(fit(picture(), &both, &size).map(shape), Ok((2, 4)));
+    fn grey_is_pils_and_whole_numbers_stay_whole() {
+        let mut picture = image::RgbImage::new(256, 1);
+        (0..=255u8).for_each(|x| picture.put_pixel(x.into(), 0, image::Rgb([x; 3])));
+        picture.put_pixel(9, 0, image::Rgb([255, 0, 0]));
+        let colours = pixels(&picture.clone().into(), 3);
+        assert!((0..256).filter(|x| *x != 9).all(|x| colours[3 * x] == x as f32));
+        assert!((pixels(&picture.into(), 1)[9] - 76.245).abs() < 1e-3);
     }
 }

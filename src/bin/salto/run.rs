@@ -7,11 +7,13 @@ use std::time::Instant;
 use salto::host::{Error, ErrorKind, Model, Port, Result, Session, SessionOptions};
 use serde::Serialize;
 
-use crate::args::Run;
+use crate::args::{self, Run};
 use crate::array::{Array, dims};
-use crate::classes::{self, Class, Labels};
-use crate::inputs::{Runs, assign, names_of};
+use crate::classes::{self, Class, Labels, Values};
+use crate::inputs::{Runs, assign, assign_inputs, named, names_of};
 use crate::output::{self, Output};
+use crate::overlay::{self, Drawn, Form, Share};
+use crate::picture::Size;
 use crate::progress::Progress;
 use crate::{answer, files, model};
 
@@ -44,8 +46,12 @@ struct OutputReport {
     mean: f64,
     /// Where it was written.
     file: Option<String>,
+    /// What the values of classes are, if the output is a vector for each picture.
+    values: Option<Values>,
     /// The likeliest classes of each picture, if the output is a vector for each.
     classes: Vec<Picture>,
+    /// The pictures that it was drawn over.
+    overlays: Vec<Drawn>,
 }
 
 /// The answer for one picture.
@@ -57,24 +63,36 @@ struct Picture {
 
 /// Runs a network on files.
 pub(crate) fn run(arguments: &Run) -> Result<String> {
-    let model = model::load_for(&arguments.network, &arguments.inputs)?;
-    let files = assign("input", &arguments.inputs, &names_of(model.inputs()))?;
+    let options = arguments.picture.resolved();
+    let given = [arguments.inputs.as_slice(), &arguments.files].concat();
+    let model = model::load_for(&arguments.network, &given, &options)?;
+    let files = assign_inputs(&given, &names_of(model.inputs()))?;
     let destinations = assign("output", &arguments.outputs, &names_of(model.outputs()))?;
     let labels = read_labels(arguments, &model)?;
-    let runs = Runs::read(model.inputs(), &files, &arguments.picture)?;
-    let mut destinations = open_outputs(arguments, &files, &destinations)?;
+    let runs = Runs::read(model.inputs(), &files, &options)?;
+    let mut taken: Vec<&Path> = files.iter().flatten().map(PathBuf::as_path).collect();
+    taken.extend(arguments.labels.as_deref().into_iter().chain([arguments.network.path.as_path()]));
+    let mut destinations = open_outputs(&destinations, &taken)?;
+    taken.extend(destinations.iter().flatten().map(Output::path));
+    let mut overlays = Overlays::open(arguments.overlay.as_deref(), model.outputs(), &runs, &taken)?;
     let mut session = model
         .session_with(&SessionOptions { threads: arguments.threads.count(), ..SessionOptions::default() })?;
     let (outputs, seconds) = compute(&mut session, &model, &runs)?;
     let mut reports = Vec::new();
-    for ((port, array), file) in model.outputs().iter().zip(&outputs).zip(&mut destinations) {
+    for (i, ((port, array), file)) in model.outputs().iter().zip(&outputs).zip(&mut destinations).enumerate()
+    {
         if let Some(file) = file {
             file.write(&array.to_npy()?)?;
         }
-        let file = file.as_ref().map(Output::path);
-        reports.push(OutputReport::new(arguments, port, array, file, labels.as_ref(), &runs));
+        let mut report = OutputReport::new(arguments, port, array, labels.as_ref(), &runs);
+        report.file = file.as_ref().map(|file| file.path().display().to_string());
+        if let Some(overlays) = overlays.as_mut().filter(|overlays| overlays.output == i) {
+            report.overlays = overlays.draw(array, &runs, &options, labels.as_ref())?;
+        }
+        reports.push(report);
     }
-    output::commit(destinations.into_iter().flatten())?;
+    let drawn = overlays.map_or_else(Vec::new, |overlays| overlays.files);
+    output::commit(destinations.into_iter().flatten().chain(drawn))?;
     let report = Report {
         runs: runs.count,
         seconds,
@@ -87,14 +105,74 @@ pub(crate) fn run(arguments: &Run) -> Result<String> {
     answer(arguments.json, || report.text(), &report)
 }
 
+/// The pictures that are drawn over: of one output.
+struct Overlays {
+    /// The output's number.
+    output: usize,
+    form: Form,
+    size: Size,
+    /// One for each picture.
+    files: Vec<Output>,
+}
+
+impl Overlays {
+    /// Opens the files of `--overlay [NAME=]OUT.png`, which must be none of those that are taken.
+    fn open(argument: Option<&str>, ports: &[Port], runs: &Runs, taken: &[&Path]) -> Result<Option<Self>> {
+        let Some(argument) = argument else { return Ok(None) };
+        let refused = |reason: &str, remedy: &str| Error::new(ErrorKind::Argument, reason).remedy(remedy);
+        let Some(size) = runs.size else {
+            return Err(refused("--overlay draws over a picture, and no input is one", "pass a picture"));
+        };
+        let (named, file) =
+            named(argument, &names_of(ports)).map_or((None, argument), |(i, file)| (Some(i), file));
+        let fits = |i: &usize| Form::of(&ports[*i], &size).is_some();
+        let Some(output) = named.or_else(|| (0..ports.len()).find(fits)) else {
+            return Err(refused("no output is a segmentation, [n, k, h, w]", "leave --overlay out"));
+        };
+        let Some(form) = Form::of(&ports[output], &size) else {
+            let reason = format!("output '{}' is no segmentation, [n, k, h, w]", ports[output].name);
+            return Err(refused(&reason, "name another, or leave --overlay out"));
+        };
+        let path = Path::new(file);
+        if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+            return Err(refused("an overlay is a .png file", "name it OUT.png").in_file(path.display()));
+        }
+        let open = |number| Output::create(&numbered(path, number, runs.pictures.len()), "png", taken);
+        let files = (1..=runs.pictures.len()).map(open).collect::<Result<_>>()?;
+        Ok(Some(Self { output, form, size, files }))
+    }
+
+    /// Draws and writes all pictures, but not yet to their places.
+    fn draw(
+        &mut self,
+        array: &Array,
+        runs: &Runs,
+        options: &args::Picture,
+        labels: Option<&Labels>,
+    ) -> Result<Vec<Drawn>> {
+        let labels = labels.and_then(|labels| labels.of(self.form.classes.max(2)));
+        let scores = array.data.chunks_exact(self.form.len());
+        let mut all = Vec::new();
+        for ((path, scores), file) in runs.pictures.iter().zip(scores).zip(&mut self.files) {
+            let (png, mut drawn) =
+                overlay::draw(path, options, &self.size, &self.form, scores, labels.as_deref())?;
+            file.write(&png)?;
+            drawn.file = file.path().display().to_string();
+            all.push(drawn);
+        }
+        Ok(all)
+    }
+}
+
+/// `OUT.png`, or of several `OUT-1.png` and so on.
+fn numbered(path: &Path, number: usize, count: usize) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    if count == 1 { path.into() } else { path.with_file_name(format!("{stem}-{number}.{extension}")) }
+}
+
 /// The file of each output, open; none for outputs that are not written.
-fn open_outputs(
-    arguments: &Run,
-    inputs: &[Vec<PathBuf>],
-    outputs: &[Vec<PathBuf>],
-) -> Result<Vec<Option<Output>>> {
-    let mut taken: Vec<&Path> = inputs.iter().flatten().map(PathBuf::as_path).collect();
-    taken.extend(arguments.labels.as_deref().into_iter().chain([arguments.network.path.as_path()]));
+fn open_outputs(outputs: &[Vec<PathBuf>], taken: &[&Path]) -> Result<Vec<Option<Output>>> {
     let mut open = Vec::new();
     let mut paths: Vec<&Path> = Vec::new();
     for files in outputs {
@@ -108,7 +186,7 @@ fn open_outputs(
             }
             paths.push(file);
         }
-        open.push(file.map(|file| Output::create(file, "npy", &taken)).transpose()?);
+        open.push(file.map(|file| Output::create(file, "npy", taken)).transpose()?);
     }
     Ok(open)
 }
@@ -145,14 +223,22 @@ fn part(output: &mut [f32], len: usize, run: usize) -> &mut [f32] {
     &mut output[run * len..(run + 1) * len]
 }
 
-/// The labels, checked against the outputs that are classes.
+/// The labels, which must go with at least one of the outputs.
 fn read_labels(arguments: &Run, model: &Model) -> Result<Option<Labels>> {
     let Some(path) = &arguments.labels else { return Ok(None) };
     let labels = Labels::read(path)?;
-    for classes in model.outputs().iter().filter_map(|port| classes_of(&port.model_dims())) {
-        labels.check(path, classes)?;
+    let planes = |port: &Port| <[u32; 4]>::try_from(port.model_dims()).map_or([0; 2], |[_, a, _, c]| [a, c]);
+    let counts = |port: &Port| {
+        let planes = planes(port).map(|planes| (planes as usize).max(2));
+        classes_of(&port.model_dims()).map_or(planes.to_vec(), |classes| vec![classes])
+    };
+    let counts: Vec<Vec<usize>> = model.outputs().iter().map(counts).collect();
+    if counts.iter().flatten().any(|classes| labels.of(*classes).is_some()) {
+        return Ok(Some(labels));
     }
-    Ok(Some(labels))
+    let classes = counts.iter().find_map(|counts| counts.first()).copied().unwrap_or_default();
+    let reason = format!("{} labels, the output has {classes} classes", labels.len());
+    Err(Error::new(ErrorKind::Argument, reason).in_file(path.display()).remedy("one class name a line"))
 }
 
 /// The number of classes, if an output is a vector for each picture of the batch.
@@ -163,14 +249,7 @@ fn classes_of(shape: &[u32]) -> Option<usize> {
 }
 
 impl OutputReport {
-    fn new(
-        arguments: &Run,
-        port: &Port,
-        array: &Array,
-        file: Option<&Path>,
-        labels: Option<&Labels>,
-        runs: &Runs,
-    ) -> Self {
+    fn new(arguments: &Run, port: &Port, array: &Array, labels: Option<&Labels>, runs: &Runs) -> Self {
         let numbers = || array.data.iter().copied().filter(|value| !value.is_nan());
         let nan = array.data.len() - numbers().count();
         let count = numbers().count().max(1) as f64;
@@ -178,14 +257,10 @@ impl OutputReport {
             let (name, all) = (&port.name, array.data.len());
             files::tell(&format!("warning: output '{name}': {nan} of {all} values are NaN; check the input"));
         }
-        let pictures = classes_of(&port.model_dims()).map_or_else(Vec::new, |classes| {
-            let each = array.data.chunks_exact(classes).enumerate();
-            let picture = |(number, values): (usize, &[f32])| Picture {
-                input: runs.names.get(number).cloned(),
-                top: classes::top(values, labels, arguments.top),
-            };
-            each.map(picture).collect()
-        });
+        let (values, classes) = match classes_of(&port.model_dims()) {
+            Some(classes) => pictures(arguments, port, array, classes, labels, runs),
+            None => (None, Vec::new()),
+        };
         Self {
             name: port.name.clone(),
             shape: array.shape.clone(),
@@ -193,13 +268,15 @@ impl OutputReport {
             min: numbers().fold(f32::INFINITY, f32::min),
             max: numbers().fold(f32::NEG_INFINITY, f32::max),
             mean: numbers().map(f64::from).sum::<f64>() / count,
-            file: file.map(|file| file.display().to_string()),
-            classes: pictures,
+            file: None,
+            values,
+            classes,
+            overlays: Vec::new(),
         }
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        let Self { name, shape, nan, min, max, mean, file, classes } = self;
+        let Self { name, shape, nan, min, max, mean, file, values, classes, overlays } = self;
         write!(text, "output '{name}' {}: ", dims(shape))?;
         if *nan > 0 {
             write!(text, "{nan} NaN, ")?;
@@ -212,6 +289,16 @@ impl OutputReport {
         }
         if let Some(file) = file {
             writeln!(text, "written to {file}")?;
+        }
+        match values {
+            Some(Values::Probability) => writeln!(text, "classes with their probabilities:")?,
+            Some(Values::Score) => {
+                writeln!(text, "classes with their scores (--softmax makes them probabilities):")?;
+            }
+            None => {}
+        }
+        for drawn in overlays {
+            write_overlay(text, drawn)?;
         }
         for picture in classes {
             if let Some(input) = &picture.input {
@@ -226,6 +313,46 @@ impl OutputReport {
         }
         Ok(())
     }
+}
+
+fn write_overlay(text: &mut String, drawn: &Drawn) -> std::fmt::Result {
+    let Drawn { input, file, width, height, classes } = drawn;
+    writeln!(text, "{input} ({width}×{height}) with its classes drawn over it: {file}")?;
+    for Share { class, label, share, colour } in classes {
+        let label = label.as_deref().unwrap_or_default();
+        let colour = colour.as_deref().unwrap_or("not drawn");
+        let line = format!("  {:6.2} %  {colour:<9}  class {class}  {label}", 100.0 * share);
+        writeln!(text, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// The likeliest classes of each picture, and what their values are.
+fn pictures(
+    arguments: &Run,
+    port: &Port,
+    array: &Array,
+    classes: usize,
+    labels: Option<&Labels>,
+    runs: &Runs,
+) -> (Option<Values>, Vec<Picture>) {
+    let labels = labels.and_then(|labels| labels.of(classes));
+    let is_probability = Values::of(&array.data, classes) == Values::Probability;
+    if is_probability && arguments.softmax {
+        files::tell(&format!(
+            "note: output '{}' has probabilities already: --softmax leaves them",
+            port.name
+        ));
+    }
+    let data = match arguments.softmax && !is_probability {
+        true => &classes::softmax(&array.data, classes),
+        false => &array.data,
+    };
+    let picture = |(number, values): (usize, &[f32])| Picture {
+        input: runs.names.get(number).cloned(),
+        top: classes::top(values, labels.as_deref(), arguments.top),
+    };
+    (Some(Values::of(data, classes)), data.chunks_exact(classes).enumerate().map(picture).collect())
 }
 
 /// `1 run`, `2 runs`

@@ -92,7 +92,7 @@ pub fn import_file(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Gr
 /// The inputs of a model as it declares them, so that a caller can see which dimensions are free before importing it.
 ///
 /// # Errors
-/// If the bytes are no ONNX model, or an input is no tensor of floats.
+/// If the bytes are no ONNX model, or an input is no tensor.
 pub fn declared_inputs(bytes: &[u8]) -> Result<Vec<DeclaredInput>> {
     ports::declared(&Model::decode(bytes)?.graph)
 }
@@ -114,8 +114,8 @@ fn import_with(bytes: &[u8], options: &ImportOptions, external: &ExternalData) -
     for input in ports::inputs(&model.graph, options)? {
         scope.add_input(&input)?;
     }
-    for (name, tensor) in &options.bindings {
-        scope.add_constant(name, tensor.clone());
+    for (name, tensor) in ports::constants(&model.graph, options)? {
+        scope.add_constant(name, tensor);
     }
     let read: HashSet<&str> = nodes.iter().flat_map(|node| node.inputs()).map(String::as_str).collect();
     for proto in &model.graph.initializer {

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use rten_onnx::onnx::{DataType, Dimension, GraphProto, ValueInfoProto};
 
 use crate::device::tensor::MAX_RANK;
+use crate::host::graph::Constant;
 use crate::host::{Error, ErrorKind, Result};
 
 use super::ImportOptions;
+use super::number::float;
 use super::refusal::{invalid, unsupported};
+use super::tensor::Tensor;
 
 /// An input of the network, every dimension known, in the model's own order.
 #[derive(Debug, PartialEq)]
@@ -32,7 +35,8 @@ pub(super) fn declared(graph: &GraphProto) -> Result<Vec<DeclaredInput>> {
         |name: &str| graph.initializer.iter().any(|tensor| tensor.name.as_deref() == Some(name));
     let all = graph.input.iter().filter(|info| !initialised(info.name.as_deref().unwrap_or("")));
     all.map(|info| {
-        let dims = dimensions(info)?.iter().map(fixed).collect();
+        let (_, dims) = declaration(info)?;
+        let dims = dims.iter().map(fixed).collect();
         Ok(DeclaredInput { name: info.name.clone().unwrap_or_default(), dims })
     })
     .collect()
@@ -132,20 +136,67 @@ fn wanted<'o>(info: &ValueInfoProto, options: &'o ImportOptions) -> Option<&'o [
 
 /// The declared dimensions of an input, which must be of floats.
 fn dimensions(info: &ValueInfoProto) -> Result<&[Dimension]> {
+    let (dtype, dims) = declaration(info)?;
+    if !is_float(dtype) {
+        let name = info.name.as_deref().unwrap_or("");
+        let remedy = format!("export it with float32 inputs, or fix it with --bind {name}=FILE.npy");
+        return Err(unsupported(format!("input '{name}' is of type {dtype}, not float32")).remedy(remedy));
+    }
+    Ok(dims)
+}
+
+/// The declared type and dimensions of an input.
+fn declaration(info: &ValueInfoProto) -> Result<(DataType, &[Dimension])> {
     let name = info.name.as_deref().unwrap_or("");
     let tensor = info.r#type.as_ref().and_then(|r#type| r#type.tensor_type.as_ref());
     let tensor = tensor.ok_or_else(|| unsupported(format!("input '{name}' is no tensor")))?;
-    match tensor.elem_type {
-        Some(DataType::FLOAT | DataType::FLOAT16 | DataType::BFLOAT16 | DataType::DOUBLE) => {}
-        other => {
-            let dtype = other.unwrap_or(DataType(0));
-            let remedy = "export it with float32 inputs, or bind it to a constant";
-            return Err(unsupported(format!("input '{name}' is of type {dtype}, not float32")).remedy(remedy));
-        }
-    }
     let shape = tensor.shape.as_ref();
     let shape = shape.ok_or_else(|| invalid(format!("input '{name}' has no declared dimensions")))?;
-    Ok(&shape.dim)
+    Ok((tensor.elem_type.unwrap_or(DataType(0)), &shape.dim))
+}
+
+const fn is_float(dtype: DataType) -> bool {
+    matches!(dtype, DataType::FLOAT | DataType::FLOAT16 | DataType::BFLOAT16 | DataType::DOUBLE)
+}
+
+/// The inputs that are bound to constants, each of the type that the model declares.
+///
+/// # Errors
+/// If a constant's dimensions are not the declared ones, or it has floats where the model takes integers.
+pub(super) fn constants<'o>(
+    graph: &GraphProto,
+    options: &'o ImportOptions,
+) -> Result<Vec<(&'o str, Tensor)>> {
+    let constant = |(name, tensor): &'o (String, Tensor)| {
+        let info = graph.input.iter().find(|info| info.name.as_deref() == Some(name));
+        let tensor = info.map_or_else(|| Ok(tensor.clone()), |info| constant(info, tensor));
+        tensor.map(|tensor| (name.as_str(), tensor))
+    };
+    options.bindings.iter().map(constant).collect()
+}
+
+fn constant(info: &ValueInfoProto, tensor: &Tensor) -> Result<Tensor> {
+    let name = info.name.as_deref().unwrap_or("");
+    let argument = |reason| Error::new(ErrorKind::Argument, reason);
+    // A model may leave the dimensions of an input undeclared: nothing to compare then.
+    let Ok((dtype, declared)) = declaration(info) else { return Ok(tensor.clone()) };
+    let agrees = |(dim, size): (&Dimension, &u32)| fixed(dim).is_none_or(|fixed| fixed == *size);
+    if declared.len() != tensor.dims().len() || !declared.iter().zip(tensor.dims()).all(agrees) {
+        let given = format!("{:?}", tensor.dims());
+        let reason = format!("input '{name}' is {}, the constant bound to it {given}", written(declared));
+        return Err(argument(reason).remedy("bind an array in the model's own layout"));
+    }
+    match (is_float(dtype), tensor.data()) {
+        (false, Constant::F32(_)) => {
+            let reason = format!("input '{name}' is of type {dtype}, the constant bound to it has floats");
+            Err(argument(reason).remedy("save the array as int64"))
+        }
+        (true, Constant::I64(data)) => {
+            let data = data.iter().map(|&x| float(x)).collect::<Vec<_>>();
+            Tensor::new(tensor.dims(), Constant::f32(data))
+        }
+        _ => Ok(tensor.clone()),
+    }
 }
 
 /// The size of a dimension that is not free.
