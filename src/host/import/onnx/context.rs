@@ -37,7 +37,23 @@ impl<'s, 'm> Context<'s, 'm> {
         let Some(name) = self.node.input(i) else { return Ok(None) };
         match self.scope.operands.get(name) {
             Some(operand) => Ok(operand.clone()),
+            None if self.scope.sequences.contains_key(name) => {
+                Err(unsupported(format!("its operand '{name}' is a sequence of tensors")))
+            }
             None => Err(invalid(format!("it reads '{name}', which nothing before it makes"))),
+        }
+    }
+
+    /// The tensors of operand `i`, which must be a sequence.
+    pub(super) fn sequence(&self, i: usize) -> Result<Vec<Operand>> {
+        let found = self.node.input(i).and_then(|name| self.scope.sequences.get(name));
+        found.cloned().ok_or_else(|| invalid(format!("operand {i} is no sequence of tensors")))
+    }
+
+    /// Makes the node's result a sequence of tensors; the import then has no results itself.
+    pub(super) fn add_sequence(&mut self, parts: Vec<Operand>) {
+        if let Some(name) = self.node.outputs().first() {
+            self.scope.sequences.insert(name, parts);
         }
     }
 

@@ -43,6 +43,8 @@ pub(super) struct Scope<'m> {
     pub(super) graph: Graph,
     /// `None` for results of nodes that could not be imported.
     pub(super) operands: HashMap<&'m str, Option<Operand>>,
+    /// Sequences of tensors by name; they are no operands.
+    pub(super) sequences: HashMap<&'m str, Vec<Operand>>,
     /// Constants of the graph: shared weights are stored once.
     stored: HashMap<StoredKey, (Tensor, ValueId)>,
     /// Elements that may still be made of constants.
@@ -52,8 +54,8 @@ pub(super) struct Scope<'m> {
 
 impl<'m> Scope<'m> {
     pub(super) fn new(external: &'m ExternalData) -> Self {
-        let (graph, operands, stored) = (Graph::new(""), HashMap::new(), HashMap::new());
-        Self { graph, operands, stored, budget: FREE_ELEMENTS, external }
+        let (graph, operands, sequences) = (Graph::new(""), HashMap::new(), HashMap::new());
+        Self { graph, operands, sequences, stored: HashMap::new(), budget: FREE_ELEMENTS, external }
     }
 
     pub(super) fn add_input(&mut self, input: &Input<'m>) -> Result<()> {

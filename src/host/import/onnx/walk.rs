@@ -22,6 +22,9 @@ pub(super) fn import_node<'m>(scope: &mut Scope<'m>, node: &Node<'m>) -> Result<
     };
     let mut results = results.unwrap_or_default().into_iter();
     for name in node.outputs().iter().filter(|name| !name.is_empty()) {
+        if scope.sequences.contains_key(name.as_str()) {
+            continue;
+        }
         scope.operands.insert(name, results.next());
     }
     outcome
@@ -35,7 +38,9 @@ fn results<'m>(scope: &mut Scope<'m>, node: &Node<'m>) -> Result<Vec<Operand>> {
     };
     finite::check(node, &scope.operands)?;
     let mut results = (operator.import)(&mut Context::new(node, scope))?;
-    if (results.len()..node.outputs().len()).any(|i| node.wants(i)) {
+    let is_sequence =
+        |i: usize| node.outputs().get(i).is_some_and(|name| scope.sequences.contains_key(name.as_str()));
+    if (results.len()..node.outputs().len()).any(|i| node.wants(i) && !is_sequence(i)) {
         return Err(unsupported(format!("only {} of its results are supported", results.len())));
     }
     for (result, name) in results.iter().zip(node.outputs()) {

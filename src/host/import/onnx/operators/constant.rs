@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::device::kernel::params::Beyond;
+use crate::device::kernel::params::{Beyond, BinaryKind};
 use crate::host::Result;
 use crate::host::graph::Constant;
 
@@ -11,6 +11,7 @@ use super::super::context::Context;
 use super::super::fold;
 use super::super::model::Node;
 use super::super::number::{index, size, wide};
+use super::elementwise::apply;
 use super::{Operand, Operator, count, invalid, unsupported};
 
 pub(super) const OPERATORS: &[Operator] = &[
@@ -23,6 +24,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Less", |cx| compare(cx, |order| order == Some(Ordering::Less))),
     Operator::new("Greater", |cx| compare(cx, |order| order == Some(Ordering::Greater))),
     Operator::new("Not", not),
+    Operator::new("Sign", sign),
 ];
 
 const VALUES: [&str; 5] = ["value", "value_float", "value_floats", "value_int", "value_ints"];
@@ -97,13 +99,55 @@ fn expand(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     Ok(vec![cx.pad(&x, &vec![0; dims.len()], &after, Beyond::Edge, 0.0)?])
 }
 
+/// `condition ? a : b` for a constant condition. Activations are chosen by a mask of ones and zeros: `a · mask + b · (1 − mask)`.
 fn choose(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
-    let [condition, a, b] = [cx.constant(0)?, cx.constant(1)?, cx.constant(2)?];
+    let (condition, a, b) = (cx.constant(0)?, cx.operand(1)?, cx.operand(2)?);
+    if let (Operand::Constant(a), Operand::Constant(b)) = (&a, &b) {
+        return Ok(vec![Operand::Constant(chosen(cx, &condition, a, b)?)]);
+    }
+    let chosen_a = masked(cx, &condition, &a, true)?;
+    let chosen_b = masked(cx, &condition, &b, false)?;
+    Ok(vec![match (chosen_a, chosen_b) {
+        (Some(a), Some(b)) => apply(cx, BinaryKind::Add, &a, &b)?,
+        (a, b) => a.or(b).ok_or_else(|| invalid("there is nothing to choose from"))?,
+    }])
+}
+
+/// The operand where the condition says so, and 0 elsewhere; `None` if that is 0 everywhere and has no more elements than the
+/// other choice.
+fn masked(
+    cx: &mut Context<'_, '_>,
+    condition: &Tensor,
+    operand: &Operand,
+    where_true: bool,
+) -> Result<Option<Operand>> {
+    let number = |x: f32| Tensor::new([], Constant::f32([x]));
+    let own = if let Operand::Constant(tensor) = operand { tensor.clone() } else { number(1.0)? };
+    let (a, b) = if where_true { (own, number(0.0)?) } else { (number(0.0)?, own) };
+    let mask = chosen(cx, condition, &a, &b)?;
+    match operand {
+        Operand::Value(_) => apply(cx, BinaryKind::Mul, operand, &Operand::Constant(mask)).map(Some),
+        Operand::Constant(tensor) => {
+            let is_zero = tensor.dims().is_empty()
+                && mask.data().as_f32().is_some_and(|data| data.iter().all(|x| *x == 0.0));
+            Ok((!is_zero).then_some(Operand::Constant(mask)))
+        }
+    }
+}
+
+fn chosen(cx: &mut Context<'_, '_>, condition: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let dims = fold::broadcast(&fold::broadcast(condition.dims(), a.dims())?, b.dims())?;
     for _ in 0..4 {
         cx.charge(&dims)?;
     }
-    Ok(vec![Operand::Constant(fold::choose(&condition, &a, &b)?)])
+    fold::choose(condition, a, b)
+}
+
+fn sign(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let tensor = cx.constant(0)?;
+    cx.charge(tensor.dims())?;
+    let of_float = |x: f32| if x == 0.0 { 0.0 } else { x.signum() };
+    Ok(vec![Operand::Constant(fold::map(&tensor, of_float, Some(i64::signum))?)])
 }
 
 fn compare(cx: &mut Context<'_, '_>, holds: fn(Option<Ordering>) -> bool) -> Result<Vec<Operand>> {

@@ -9,11 +9,13 @@ mod constant;
 mod convolution;
 mod dense;
 mod elementwise;
+mod gather;
 mod normalization;
 mod pool;
 mod reduce;
 mod resize;
 mod select;
+mod sequence;
 mod shape;
 mod softmax;
 mod window;
@@ -55,11 +57,13 @@ pub(super) fn all() -> impl Iterator<Item = &'static Operator> {
         convolution::OPERATORS,
         dense::OPERATORS,
         elementwise::OPERATORS,
+        gather::OPERATORS,
         normalization::OPERATORS,
         pool::OPERATORS,
         reduce::OPERATORS,
         resize::OPERATORS,
         select::OPERATORS,
+        sequence::OPERATORS,
         shape::OPERATORS,
         softmax::OPERATORS,
     ];

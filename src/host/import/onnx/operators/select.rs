@@ -5,14 +5,12 @@ use crate::host::Result;
 
 use super::super::context::Context;
 use super::super::model::Node;
-use super::super::tensor::wrapped;
 use super::{Operand, Operator, axes_of, axis_of, count, invalid, unsupported};
 
 pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Concat", concat),
     Operator::new("Slice", slice),
     Operator::new("Split", split),
-    Operator::new("Gather", gather),
     Operator::new("Pad", pad).checked(|node| beyond(node).map(drop)),
     Operator::new("Tile", tile),
 ];
@@ -89,18 +87,32 @@ fn split(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
         Some(lens) => lens.into_iter().map(|len| count(len, "a part")).collect::<Result<_>>()?,
         None => equal_parts(dims[axis], results)?,
     };
-    let total: u64 = lens.iter().copied().map(u64::from).sum();
-    if lens.len() != results || total != u64::from(dims[axis]) {
+    if lens.len() != results {
         return Err(invalid(format!("axis {axis} of {dims:?} does not split into {results} parts {lens:?}")));
+    }
+    parts(cx, &x, axis, &lens)
+}
+
+/// The parts of these lengths along an axis, which they fill.
+pub(super) fn parts(
+    cx: &mut Context<'_, '_>,
+    x: &Operand,
+    axis: usize,
+    lens: &[u32],
+) -> Result<Vec<Operand>> {
+    let dims = cx.dims(x);
+    let total: u64 = lens.iter().copied().map(u64::from).sum();
+    if total != u64::from(dims[axis]) {
+        return Err(invalid(format!("axis {axis} of {dims:?} does not split into parts {lens:?}")));
     }
     let mut parts = Vec::new();
     let (mut first, mut len, step) = (vec![0; dims.len()], dims.clone(), vec![1; dims.len()]);
-    for (i, part) in lens.into_iter().enumerate() {
+    for (i, &part) in lens.iter().enumerate() {
         len[axis] = part;
         if part == 0 && matches!(x, Operand::Value(_)) {
             return Err(unsupported(format!("part {i} is empty")));
         }
-        parts.push(cx.slice(&x, &first, &len, &step)?);
+        parts.push(cx.slice(x, &first, &len, &step)?);
         first[axis] += part;
     }
     Ok(parts)
@@ -110,58 +122,6 @@ fn equal_parts(len: u32, parts: usize) -> Result<Vec<u32>> {
     let parts = u32::try_from(parts).map_err(|_| invalid("too many parts"))?;
     let part = len.div_ceil(parts.max(1));
     Ok((0..parts).map(|k| len.saturating_sub(k.saturating_mul(part)).min(part)).collect())
-}
-
-/// How many slices a gather may be made of.
-const MOST_PARTS: usize = 1 << 12;
-
-/// Any elements along an axis. Of activations: a slice for each regular row of indices, joined if there are several.
-fn gather(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
-    let (x, indices) = (cx.operand(0)?, cx.constant(1)?);
-    let dims = cx.dims(&x);
-    let axis = axis_of(cx.node.int("axis", 0)?, dims.len())?;
-    let target = [&dims[..axis], indices.dims(), &dims[axis + 1..]].concat();
-    if let Operand::Constant(tensor) = &x {
-        cx.charge(&target)?;
-        return Ok(vec![Operand::Constant(tensor.gathered(&indices, axis)?)]);
-    }
-    let list = indices.data().as_i64().ok_or_else(|| invalid("its indices are no integers"))?;
-    let list: Option<Vec<i64>> = list.iter().map(|&i| i64::try_from(wrapped(i, dims[axis])?).ok()).collect();
-    let list = list.ok_or_else(|| invalid(format!("an index lies outside 0..{}", dims[axis])))?;
-    let parts = regular_parts(&list);
-    if parts.len() > MOST_PARTS {
-        return Err(unsupported(format!(
-            "its indices are {} regular rows; at most {MOST_PARTS}",
-            parts.len()
-        )));
-    }
-    let mut taken = Vec::new();
-    for (first, len_taken, step) in parts {
-        let (mut start, mut len, mut steps) = (vec![0; dims.len()], dims.clone(), vec![1; dims.len()]);
-        start[axis] = count(first, "an index")?;
-        len[axis] = len_taken;
-        steps[axis] = i32::try_from(step).map_err(|_| unsupported(format!("a step of {step}")))?;
-        taken.push(cx.slice(&x, &start, &len, &steps)?);
-    }
-    let joint = match &*taken {
-        [] => return Err(unsupported("it takes nothing")),
-        [part] => part.clone(),
-        parts => cx.concat(parts, axis)?,
-    };
-    Ok(vec![cx.reshape(&joint, &target)?])
-}
-
-/// The indices as rows `(first, length, step)` of equal distances, each as long as can be.
-fn regular_parts(list: &[i64]) -> Vec<(i64, u32, i64)> {
-    let mut parts: Vec<(i64, u32, i64)> = Vec::new();
-    for &i in list {
-        match parts.last_mut() {
-            Some((first, len @ 1, step)) if i != *first => (*len, *step) = (2, i - *first),
-            Some((first, len, step)) if *len > 1 && i == *first + i64::from(*len) * *step => *len += 1,
-            _ => parts.push((i, 1, 1)),
-        }
-    }
-    parts
 }
 
 /// What lies beyond an axis.

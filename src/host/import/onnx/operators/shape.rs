@@ -25,6 +25,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Identity", identity),
     Operator::new("Dropout", dropout).checked(check_dropout),
     Operator::new("Cast", cast).checked(check_cast),
+    Operator::new("CastLike", cast_like),
     Operator::new("Shape", shape),
     Operator::new("Size", size),
 ];
@@ -214,9 +215,22 @@ fn check_cast(node: &Node<'_>) -> Result<()> {
     target(node).map(drop)
 }
 
-/// Floats of all widths are computed as `f32`, so among them a cast is the identity.
 fn cast(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let kind = target(cx.node)?;
+    cast_to(cx, kind)
+}
+
+/// A cast to the other operand's type. Booleans are not told from integers here: who asks for them compares with zero.
+fn cast_like(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let kind = match cx.operand(1)? {
+        Operand::Constant(tensor) if tensor.data().as_i64().is_some() => Kind::Integer,
+        _ => Kind::Float,
+    };
+    cast_to(cx, kind)
+}
+
+/// Floats of all widths are computed as `f32`, so among them a cast is the identity.
+fn cast_to(cx: &mut Context<'_, '_>, kind: Kind) -> Result<Vec<Operand>> {
     let tensor = match cx.operand(0)? {
         value @ Operand::Value(_) if kind == Kind::Float => return Ok(vec![value]),
         Operand::Value(_) => return Err(unsupported("a cast of activations to integers")),
