@@ -8,7 +8,8 @@ use salto::device::kernel::params::{Beyond, BinaryKind, PoolKind};
 use salto::device::tensor::{Activation, ActivationKind, Shape, Window};
 use salto::host::compile::{CompileOptions, compile};
 use salto::host::graph::{
-    Builder, Concat, ConvLayer, Graph, Op, Pad, Reshape, Seeded, Slice, Softmax, Transpose, ValueId,
+    Builder, Concat, ConvLayer, Graph, MatMul, Normalize, Op, Pad, Reshape, Seeded, Slice, Softmax,
+    Transpose, ValueId,
 };
 use salto::host::{Model, Result};
 
@@ -56,7 +57,7 @@ fn random_node(
     if shape.rank() == 4 && draw.below(2) == 0 {
         return random_picture_node(net, draw, x, all).map(Some);
     }
-    Ok(Some(match draw.below(7) {
+    Ok(Some(match draw.below(9) {
         0 => {
             let kind = draw.of(&[ActivationKind::Relu, ActivationKind::Tanh, ActivationKind::HardSwish]);
             net.activate(x, Activation::plain(kind))?
@@ -75,6 +76,8 @@ fn random_node(
             1 => random_pad(net, draw, x)?,
             _ => random_reshape(net, draw, x)?,
         },
+        6 => random_norm(net, draw, x)?,
+        7 => random_product(net, draw, x)?,
         _ => net.op(Op::Softmax(Softmax { input: x, axis: draw.below(shape.rank()), log: false }))?,
     }))
 }
@@ -101,6 +104,31 @@ fn random_picture_node(
             net.op(Op::Concat(Concat { inputs: [vec![x], parts].concat(), axis: 3 }))
         }
     }
+}
+
+fn random_norm(net: &mut Builder<'_>, draw: &mut Draw, x: ValueId) -> Result<ValueId> {
+    let channels = net.channels(x);
+    let groups = draw.of(&[1, channels, if channels.is_multiple_of(2) { 2 } else { 1 }]);
+    let (axis, activation) = (draw.below(net.shape(x).rank()), Activation::IDENTITY);
+    let norm = Normalize { input: x, axis, groups, scale: None, shift: None, epsilon: 0.1, activation };
+    net.op(Op::Normalize(norm))
+}
+
+/// The product of a stack of matrices with itself, one of the factors transposed, or with its own first matrix.
+fn random_product(net: &mut Builder<'_>, draw: &mut Draw, x: ValueId) -> Result<ValueId> {
+    let dims = net.shape(x).dims().to_vec();
+    let (stack, last) = (dims[0], dims[dims.len() - 1]);
+    let rows = dims.iter().product::<u32>() / stack / last;
+    let Some(shape) = Shape::new(&[stack, rows, last]) else { return Ok(x) };
+    let a = net.reshape(x, shape)?;
+    let turned = net.transpose(a, &[0, 2, 1])?;
+    let b = if draw.below(2) == 0 {
+        turned
+    } else {
+        let (start, len, step) = (vec![0; 3], vec![1, last, rows], vec![1; 3]);
+        net.op(Op::Slice(Slice { input: turned, start, len, step }))?
+    };
+    net.op(Op::MatMul(MatMul { a, b, activation: Activation::IDENTITY }))
 }
 
 fn random_slice(net: &mut Builder<'_>, draw: &mut Draw, x: ValueId) -> Result<ValueId> {

@@ -8,7 +8,9 @@ use std::sync::Barrier;
 use std::thread;
 
 use programs::{Guarded, network, output_bits, run, set_inputs};
-use salto::device::engine::operators::{Binary, Conv, ConvTranspose, Map, Pool, Rearrange, Resize, Softmax};
+use salto::device::engine::operators::{
+    Binary, Conv, ConvTranspose, Map, Normalize, Pool, Rearrange, Resize, Softmax,
+};
 use salto::device::engine::{AlignedArena, BandExecutor, Engine, EngineError, StepHook};
 use salto::device::program::record::{Buffer, BufferClass, OpCode};
 use salto::device::program::{Program, Step};
@@ -215,7 +217,7 @@ fn a_table_names_the_operators_that_an_engine_has() {
     let some = Engine::with_operators(&program, arena.bytes_mut(), ops![Conv, Map, Binary]);
     let pool = program.steps().position(|step| step.operator() == OpCode::Pool).unwrap();
     assert_eq!(some.err(), Some(EngineError::MissingOperator { step: pool, operator: OpCode::Pool }));
-    let all = ops![Softmax, Resize, Rearrange, Map, Binary, Pool, ConvTranspose, Conv];
+    let all = ops![Normalize, Softmax, Resize, Rearrange, Map, Binary, Pool, ConvTranspose, Conv];
     let mut engine = Engine::with_operators(&program, arena.bytes_mut(), all).unwrap();
     set_inputs(&mut engine);
     engine.run();

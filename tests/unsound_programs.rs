@@ -6,7 +6,8 @@ mod programs;
 use programs::edit::{Record, with_buffer, with_header, with_port, with_step};
 use programs::network;
 use salto::device::kernel::params::{
-    BinaryParams, ConvParams, MapParams, PoolParams, RearrangeParams, ResizeParams, SoftmaxParams,
+    BinaryParams, ConvParams, MapParams, NormalizeParams, PoolParams, RearrangeParams, ResizeParams,
+    SoftmaxParams,
 };
 use salto::device::program::record::{
     Buffer, BufferClass, FLAG_BACKWARD, FLAG_PARALLEL, NONE, OpCode, Place, Space,
@@ -26,6 +27,7 @@ const ADD: usize = 10;
 const COPY: usize = 11;
 const REARRANGE: usize = 13;
 const SOFTMAX: usize = 14;
+const NORMALIZE: usize = 16;
 
 /// The fault of step `i` after a change.
 #[track_caller]
@@ -55,6 +57,7 @@ fn the_steps_are_the_ones_that_the_tests_mean() {
         (COPY, OpCode::Map),
         (REARRANGE, OpCode::Rearrange),
         (SOFTMAX, OpCode::Softmax),
+        (NORMALIZE, OpCode::Normalize),
     ];
     assert!(expected.iter().all(|(step, operator)| operators[*step] == *operator));
 }
@@ -82,6 +85,14 @@ fn parameters_must_describe_something() {
     expect_step(RESIZE, StepFault::Params, |mut record| record.params::<ResizeParams>().scale_x = f32::NAN);
     expect_step(REARRANGE, StepFault::Params, |mut record| record.params::<RearrangeParams>().base += 1);
     expect_step(SOFTMAX, StepFault::Params, |mut record| record.params::<SoftmaxParams>().log = 2);
+    let unknown = |mut record: Record<'_>| record.params::<NormalizeParams>().activation.code = 999;
+    expect_step(NORMALIZE, StepFault::Params, unknown);
+    expect_step(NORMALIZE, StepFault::Params, |mut record| {
+        record.params::<NormalizeParams>().inner = u32::MAX
+    });
+    expect_step(NORMALIZE, StepFault::Channels, |mut record| record.params::<NormalizeParams>().groups = 2);
+    expect_step(NORMALIZE, StepFault::Scratch, |record| record.head.scratch = NONE);
+    expect_step(NORMALIZE, StepFault::Place, |record| record.places[1].len -= 64);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Dense layers and element-wise functions.
 
 use super::sketch::Sketch;
-use super::sketch::Value::{Float, Int};
+use super::sketch::Value::{Float, Int, Ints};
 use salto::device::tensor::{Activation, ActivationKind};
 use salto::host::graph::Op;
 
@@ -42,6 +42,25 @@ fn products_with_a_constant_are_dense_layers() {
     assert_eq!(picture.run(), (vec![1, 2, 1, 1], vec![10., 32.]));
     let left = Sketch::new(13, &[2, 2]).floats("w", &[1, 2], &[1., 10.]).node("MatMul", "w x", "y");
     assert_eq!(left.run(), (vec![1, 2], vec![20., 31.]));
+}
+
+#[test]
+fn two_activations_multiply() {
+    // [[0, 1], [2, 3]] squared.
+    let square = Sketch::new(13, &[2, 2]).node("MatMul", "x x", "y");
+    assert_eq!(square.run(), (vec![2, 2], vec![2., 3., 6., 11.]));
+    // Four matrices [[i], [i + 1]] times their transpositions.
+    let stack = Sketch::new(13, &[2, 2, 2, 1]);
+    let stack =
+        stack.node_with("Transpose", "x", "t", &[("perm", Ints(&[0, 1, 3, 2]))]).node("MatMul", "x t", "y");
+    let want = [0., 0., 0., 1., 4., 6., 6., 9., 16., 20., 20., 25., 36., 42., 42., 49.];
+    assert_eq!(stack.run(), (vec![2, 2, 2, 2], want.to_vec()));
+    // A vector times each matrix of a stack.
+    let vector = Sketch::new(13, &[3, 2, 2]).floats("v", &[2], &[1., 10.]).node("MatMul", "v x", "y");
+    assert_eq!(vector.run(), (vec![3, 2], vec![20., 31., 64., 75., 108., 119.]));
+    let gemm = Sketch::new(13, &[2, 2]).floats("c", &[2], &[1., 1.]);
+    let gemm = gemm.node_with("Gemm", "x x c", "y", &[("transB", Int(1)), ("alpha", Float(2.0))]);
+    assert_eq!(gemm.run(), (vec![2, 2], vec![3., 7., 7., 27.]));
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod exported;
 mod layout;
 mod movement;
 mod network;
+mod normalization;
+mod reduce;
 mod refusal;
 mod robustness;
 mod shape;

@@ -26,10 +26,10 @@ fn all_refusals_come_at_once() {
 
 #[test]
 fn refusals_that_need_shapes_come_at_once_too() {
-    let sketch = Sketch::new(13, &[1, 2, 4, 4]).node("Conv", "x x", "a").node("MatMul", "x x", "b");
+    let sketch = Sketch::new(13, &[1, 2, 4, 4]).node("Conv", "x x", "a").node("ConvTranspose", "x x", "b");
     let message = sketch.node("Relu", "b", "c").node("Add", "a c", "y").refusal();
     assert!(
-        message.contains("2 nodes") && message.contains("Conv_0") && message.contains("MatMul_1"),
+        message.contains("2 nodes") && message.contains("Conv_0") && message.contains("ConvTranspose_1"),
         "{message}"
     );
 }
@@ -109,8 +109,9 @@ fn one_symbol_is_one_size() {
 
 #[test]
 fn inputs_may_be_bound_to_constants() {
-    let sketch = Sketch::new(13, &[1, 2]).node("MatMul", "x w", "y").input("w", vec![fixed(2), fixed(1)]);
-    let weight = Tensor::new([2, 1], Constant::f32([1.0, 2.0])).unwrap();
+    let dims = [1, 2, 1, 1].map(fixed).to_vec();
+    let sketch = Sketch::new(13, &[1, 2, 1, 1]).node("Conv", "x w", "y").input("w", dims);
+    let weight = Tensor::new([1, 2, 1, 1], Constant::f32([1.0, 2.0])).unwrap();
     let graph = import(&sketch.bytes(), &ImportOptions::default().with_constant("w", weight)).unwrap();
     assert_eq!(graph.inputs.len(), 1);
     assert!(sketch.refusal().contains("'w' is not constant"));

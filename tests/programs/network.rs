@@ -1,12 +1,12 @@
 //! A network that uses every operator, every kind of operand and every kind of buffer.
 
 use salto::device::kernel::params::{
-    Beyond, BinaryKind, BinaryParams, ConvAlgorithm, ConvParams, ConvTransposeParams, MapParams, PoolKind,
-    PoolParams, RearrangeParams, ResizeKind, ResizeParams, SoftmaxParams,
+    Beyond, BinaryKind, BinaryParams, ConvAlgorithm, ConvParams, ConvTransposeParams, MapParams,
+    NormalizeParams, PoolKind, PoolParams, RearrangeParams, ResizeKind, ResizeParams, SoftmaxParams,
 };
 use salto::device::kernel::{
     conv_f32_scratch_len, conv_f32_weight_len, conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
-    softmax_f32_scratch_len,
+    normalize_f32_scratch_len, softmax_f32_scratch_len,
 };
 use salto::device::program::record::{OpCode, Place};
 use salto::device::tensor::{Activation, Extent, Window};
@@ -184,7 +184,8 @@ fn copy(w: &mut Writer, sources: &[Tensor]) -> Tensor {
     w.step(OpCode::Map, params, &[sources], params.extent, &[], None)
 }
 
-/// A global average pool; then a softmax of its channels in reverse (the last but one twice), and a dense layer.
+/// A global average pool; then a softmax of its channels in reverse (the last but one twice), and a dense layer that is
+/// normalised.
 fn heads(w: &mut Writer, source: Tensor) {
     let Extent { n, h, w: width, c } = source.extent;
     let params = PoolParams {
@@ -213,5 +214,22 @@ fn heads(w: &mut Writer, source: Tensor) {
     w.output("probabilities", reversed);
     let rows = pooled.seen_as(Extent::new(1, 1, n, c));
     let dense = conv(w, ConvAlgorithm::Pointwise, &[rows], 5, Window::new(1, 1));
+    normalize(w, dense);
     w.output("scores", dense);
+}
+
+/// All rows together, in one group, in place.
+fn normalize(w: &mut Writer, tensor: Tensor) {
+    let Extent { n, h, w: width, c } = tensor.extent;
+    let params = NormalizeParams {
+        outer: n,
+        spatial: h * width,
+        groups: 1,
+        inner: c,
+        epsilon: 1e-5,
+        activation: Activation::IDENTITY,
+    };
+    let flat = tensor.seen_as(Extent::flat(n * h * width * c));
+    let places = [w.channels(c), w.channels(c)];
+    w.step_into(OpCode::Normalize, params, &[&[flat]], flat, &places, normalize_f32_scratch_len(&params));
 }

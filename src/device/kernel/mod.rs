@@ -15,7 +15,9 @@ mod band;
 mod binary;
 mod conv;
 mod conv_transpose;
+mod lane_sum;
 mod map;
+mod normalize;
 pub mod params;
 mod pool;
 mod rearrange;
@@ -38,6 +40,10 @@ pub use conv_transpose::{
     conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
 };
 pub use map::{MapTask, map_f32, map_f32_band_multiple, map_f32_is_valid};
+pub use normalize::{
+    NormalizeTask, normalize_f32, normalize_f32_channels, normalize_f32_is_valid, normalize_f32_len,
+    normalize_f32_rows, normalize_f32_scratch_len,
+};
 pub use pool::{PoolTask, pool_f32, pool_f32_band_multiple, pool_f32_is_valid};
 pub use rearrange::{rearrange_f32, rearrange_f32_is_valid, rearrange_f32_output_len, rearrange_f32_rows};
 pub use resize::{ResizeTask, resize_f32, resize_f32_band_multiple, resize_f32_is_valid};

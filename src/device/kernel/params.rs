@@ -84,6 +84,10 @@ pub enum PoolKind {
     Average = 1,
     /// The same sum, divided by the number of the window's elements inside the input or its padding (`count_include_pad`).
     AveragePadded = 2,
+    /// The sum over the window's elements inside the input.
+    Sum = 3,
+    /// Their product.
+    Product = 4,
 }
 
 impl PoolKind {
@@ -93,6 +97,8 @@ impl PoolKind {
             0 => Self::Max,
             1 => Self::Average,
             2 => Self::AveragePadded,
+            3 => Self::Sum,
+            4 => Self::Product,
             _ => return None,
         })
     }
@@ -315,4 +321,27 @@ pub struct SoftmaxParams {
     pub inner: u32,
     /// 1 for the logarithm of the softmax, else 0.
     pub log: u32,
+}
+
+/// Normalisation of `[outer, spatial, groups, inner]` by mean and variance over `spatial` and `inner`:
+/// `activation((x − mean) / √(variance + epsilon) · scale[c] + shift[c])` with the channel `c = group · inner + i`. Layer
+/// normalisation has one group and `spatial` 1, group normalisation of `[n, h, w, c]` has `spatial` `h·w`, instance normalisation
+/// as many groups as channels.
+///
+/// Source 0 and the output are one contiguous segment each; places: scale or none, shift or none.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct NormalizeParams {
+    /// Pictures, or rows.
+    pub outer: u32,
+    /// Pixels that are normalised together.
+    pub spatial: u32,
+    /// Groups of channels, each normalised by itself.
+    pub groups: u32,
+    /// Channels of a group.
+    pub inner: u32,
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Applied last.
+    pub activation: Activation,
 }

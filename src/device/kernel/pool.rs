@@ -1,10 +1,10 @@
-//! Max, average and global pooling.
+//! Pools: maximum, average, sum or product of a window, which may be the whole picture.
 //!
 //! Flows in: an input in segments; flows out: a band of output rows. Called by `engine`.
 //!
 //! A window's elements are taken row by row. A maximum is NaN where an element is NaN. An average adds up each window row
 //! in chains of at most [`CHAIN`] elements and adds the chains, so that a global pool stays accurate; the break points depend
-//! only on the window's place. A window without any element (all padding) gives −∞ for a maximum and 0 for an average.
+//! only on the window's place. A window without any element (all padding) gives −∞ for a maximum, 1 for a product, else 0.
 
 use crate::device::simd::{LANES, Simd, View, ViewMut};
 use crate::device::tensor::{Axis, Segment};
@@ -133,9 +133,14 @@ impl Taps<'_> {
     /// Pools `count` channels from `c` on: `N` vectors, which are whole if there are several.
     #[inline(always)]
     fn pool<S: Simd, const N: usize>(&self, s: S, out: ViewMut<'_, f32>, c: usize, count: usize) {
-        let is_max = self.task.params.kind == PoolKind::Max as u32;
-        let results = if is_max { self.maximum::<S, N>(s, c, count) } else { self.sum::<S, N>(s, c, count) };
-        let divisor = s.splat(if is_max { 1.0 } else { self.divisor });
+        let kind = PoolKind::from_code(self.task.params.kind);
+        let results = match kind {
+            Some(PoolKind::Max) => self.joined::<S, N>(s, f32::NEG_INFINITY, c, count, largest),
+            Some(PoolKind::Product) => self.joined::<S, N>(s, 1.0, c, count, S::mul),
+            _ => self.sum::<S, N>(s, c, count),
+        };
+        let is_average = matches!(kind, Some(PoolKind::Average | PoolKind::AveragePadded));
+        let divisor = s.splat(if is_average { self.divisor } else { 1.0 });
         let activation = &self.task.params.activation;
         for (v, result) in results.into_iter().enumerate() {
             let lanes = (count - v * LANES).min(LANES);
@@ -143,15 +148,23 @@ impl Taps<'_> {
         }
     }
 
+    /// All taps, joined one after the other with what is there before the first.
     #[inline(always)]
-    fn maximum<S: Simd, const N: usize>(&self, s: S, c: usize, count: usize) -> [S::F32; N] {
-        let mut total = [s.splat(f32::NEG_INFINITY); N];
+    fn joined<S: Simd, const N: usize>(
+        &self,
+        s: S,
+        before: f32,
+        c: usize,
+        count: usize,
+        join: impl Fn(S, S::F32, S::F32) -> S::F32,
+    ) -> [S::F32; N] {
+        let mut total = [s.splat(before); N];
         for ky in 0..self.y[2] {
             let row = self.row(ky);
             for kx in 0..self.x[2] {
                 let x = self.load::<S, N>(s, row, kx, c, count);
                 for v in 0..N {
-                    total[v] = largest(s, total[v], x[v]);
+                    total[v] = join(s, total[v], x[v]);
                 }
             }
         }

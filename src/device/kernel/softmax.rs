@@ -2,18 +2,17 @@
 //!
 //! Flows in and out: one contiguous tensor each; they may be the same. Called by `engine`.
 //!
-//! Sums run in chains of [`CHAIN`] terms, and the chains' sums are added. Where the axis is contiguous, element `k` belongs to
-//! virtual lane `k mod 16`, and the sixteen lanes are added in pairs: `i + 8`, `i + 4`, `i + 2`, `i + 1`.
+//! Sums run in chains ([`ChainedSum`]). Where the axis is contiguous, element `k` belongs to virtual lane `k mod 16`, and the
+//! sixteen lanes are joined in pairs.
 
 use core::ops::Range;
 
 use crate::device::simd::{LANES, Simd, View, ViewMut};
 
 use super::activation::{exp, log};
+use super::lane_sum::{ChainedSum, joined, load_or};
 use super::params::SoftmaxParams;
 
-/// Terms (of each lane) that are added up in one chain.
-const CHAIN: usize = 64;
 /// Vectors of neighbouring columns that go down the axis together, so that memory is read in longer pieces.
 const BLOCK: usize = 4;
 
@@ -75,37 +74,6 @@ pub fn softmax_f32<S: Simd>(
     );
 }
 
-/// Sixteen lanes' sum in `f32`, chain by chain.
-#[derive(Clone, Copy)]
-struct ChainedSum<S: Simd> {
-    total: S::F32,
-    chain: S::F32,
-    terms: usize,
-}
-
-impl<S: Simd> ChainedSum<S> {
-    #[inline(always)]
-    fn new(s: S) -> Self {
-        Self { total: s.splat(0.0), chain: s.splat(0.0), terms: 0 }
-    }
-
-    #[inline(always)]
-    fn add(&mut self, s: S, x: S::F32) {
-        self.chain = s.add(self.chain, x);
-        self.terms += 1;
-        if self.terms == CHAIN {
-            self.total = s.add(self.total, self.chain);
-            self.chain = s.splat(0.0);
-            self.terms = 0;
-        }
-    }
-
-    #[inline(always)]
-    fn finish(self, s: S) -> S::F32 {
-        s.add(self.total, self.chain)
-    }
-}
-
 /// One row whose axis is contiguous.
 #[inline(always)]
 fn contiguous<S: Simd>(s: S, x: View<'_, f32>, out: ViewMut<'_, f32>, is_log: bool) {
@@ -115,7 +83,7 @@ fn contiguous<S: Simd>(s: S, x: View<'_, f32>, out: ViewMut<'_, f32>, is_log: bo
         let count = (len - i).min(LANES);
         largest = greater(s, largest, load_or(s, x, i, count, f32::NEG_INFINITY));
     }
-    let max = s.splat(fold(s, largest, |a, b| if a >= b || a.is_nan() { a } else { b }));
+    let max = s.splat(joined(s, largest, |a, b| if a >= b || a.is_nan() { a } else { b }));
     let mut sum = ChainedSum::new(s);
     for i in (0..len).step_by(LANES) {
         let count = (len - i).min(LANES);
@@ -125,7 +93,7 @@ fn contiguous<S: Simd>(s: S, x: View<'_, f32>, out: ViewMut<'_, f32>, is_log: bo
             out.store_partial(s, i, power, count);
         }
     }
-    let sum = s.splat(fold(s, sum.finish(s), |a, b| a + b));
+    let sum = s.splat(joined(s, sum.finish(s), |a, b| a + b));
     let log_sum = if is_log { log(s, sum) } else { sum };
     for i in (0..len).step_by(LANES) {
         let count = (len - i).min(LANES);
@@ -202,28 +170,4 @@ impl Columns {
 #[inline(always)]
 fn greater<S: Simd>(s: S, so_far: S::F32, x: S::F32) -> S::F32 {
     s.select_nan(so_far, so_far, s.max(so_far, x))
-}
-
-/// `count` lanes from `i` on, the others `other`.
-#[inline(always)]
-fn load_or<S: Simd>(s: S, x: View<'_, f32>, i: usize, count: usize, other: f32) -> S::F32 {
-    if count == LANES {
-        return x.load(s, i);
-    }
-    let part = x.range(i, count);
-    s.lanes(core::array::from_fn(|lane| if lane < count { part.get(lane) } else { other }))
-}
-
-/// The lanes joined in pairs: `i + 8`, `i + 4`, `i + 2`, `i + 1`.
-#[inline(always)]
-fn fold<S: Simd>(s: S, x: S::F32, join: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = s.to_array(x);
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            lanes[lane] = join(lanes[lane], lanes[lane + half]);
-        }
-        half /= 2;
-    }
-    lanes[0]
 }

@@ -170,11 +170,13 @@ pub enum OpCode {
     Resize = 7,
     /// [`SoftmaxParams`](crate::device::kernel::params::SoftmaxParams)
     Softmax = 8,
+    /// [`NormalizeParams`](crate::device::kernel::params::NormalizeParams)
+    Normalize = 9,
 }
 
 impl OpCode {
     /// All operators, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Conv,
         Self::ConvTranspose,
         Self::Pool,
@@ -183,6 +185,7 @@ impl OpCode {
         Self::Rearrange,
         Self::Resize,
         Self::Softmax,
+        Self::Normalize,
     ];
 
     /// The operator with this number in the program format.
@@ -196,6 +199,7 @@ impl OpCode {
             6 => Self::Rearrange,
             7 => Self::Resize,
             8 => Self::Softmax,
+            9 => Self::Normalize,
             _ => return None,
         })
     }

@@ -3,8 +3,8 @@
 use bytemuck::try_from_bytes;
 
 use crate::device::kernel::params::{
-    BinaryParams, ConvParams, ConvTransposeParams, MapParams, PoolParams, RearrangeParams, ResizeParams,
-    SoftmaxParams,
+    BinaryParams, ConvParams, ConvTransposeParams, MapParams, NormalizeParams, PoolParams, RearrangeParams,
+    ResizeParams, SoftmaxParams,
 };
 use crate::device::tensor::Segment;
 
@@ -31,6 +31,8 @@ pub enum Params<'p> {
     Resize(&'p ResizeParams),
     /// A softmax.
     Softmax(&'p SoftmaxParams),
+    /// A normalisation.
+    Normalize(&'p NormalizeParams),
 }
 
 impl<'p> Params<'p> {
@@ -45,6 +47,7 @@ impl<'p> Params<'p> {
             OpCode::Rearrange => try_from_bytes(bytes).map(Self::Rearrange),
             OpCode::Resize => try_from_bytes(bytes).map(Self::Resize),
             OpCode::Softmax => try_from_bytes(bytes).map(Self::Softmax),
+            OpCode::Normalize => try_from_bytes(bytes).map(Self::Normalize),
         }
         .map_err(|_| StepFault::Record)
     }
@@ -60,6 +63,7 @@ impl<'p> Params<'p> {
             Self::Rearrange(_) => OpCode::Rearrange,
             Self::Resize(_) => OpCode::Resize,
             Self::Softmax(_) => OpCode::Softmax,
+            Self::Normalize(_) => OpCode::Normalize,
         }
     }
 }

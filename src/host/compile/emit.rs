@@ -135,13 +135,15 @@ fn write_step(
         flags: FLAG_PARALLEL,
         params_len: step.params.len() as u16,
         segments,
-        places: step.places.len() as u16,
+        places: (step.places.len() + usize::from(step.weights.is_some())) as u16,
         scratch: step.scratch.unwrap_or(NONE),
         name: names.add(&step.name),
     };
     put(out, &head);
     out.extend_from_slice(&step.params);
     operands.flatten().for_each(|segment| put(out, &placed(segment, offsets)));
+    let weights = step.weights.iter().map(|segment| arena_place(segment, offsets));
+    weights.for_each(|place| put(out, &place));
     for place in &step.places {
         let place = place.map_or(Place::ABSENT, |id| {
             let Span { offset, len } = constants[id.0 as usize];
@@ -159,6 +161,13 @@ fn placed(segment: &Segment, offsets: &[u32]) -> Segment {
     let mut placed = *segment;
     placed.rows.base += offsets[segment.buffer as usize] / DTYPE.bytes() as u32;
     placed
+}
+
+/// A run of elements that a step reads as weights.
+fn arena_place(segment: &Segment, offsets: &[u32]) -> Place {
+    let bytes = DTYPE.bytes() as u32;
+    let offset = offsets[segment.buffer as usize] + segment.rows.base * bytes;
+    Place { space: Space::Arena as u32, offset, len: segment.channels * bytes, buffer: segment.buffer }
 }
 
 /// The names of a program, each once.

@@ -66,6 +66,8 @@ pub(super) struct Step {
     pub(super) sink: Segment,
     /// Constants, in the order that the kernel's parameters define.
     pub(super) places: Vec<Option<ConstantId>>,
+    /// Weights that an earlier step has written, as one run: they take the first place.
+    pub(super) weights: Option<Segment>,
     /// The scratch's buffer.
     pub(super) scratch: Option<u32>,
 }
@@ -80,6 +82,7 @@ impl Step {
             sources,
             sink,
             places: Vec::new(),
+            weights: None,
             scratch: None,
         }
     }
@@ -87,7 +90,8 @@ impl Step {
     /// The buffers that it touches.
     pub(super) fn buffers(&self) -> impl Iterator<Item = u32> + '_ {
         let sources = self.sources.iter().flatten().map(|segment| segment.buffer);
-        sources.chain([self.sink.buffer]).chain(self.scratch)
+        let weights = self.weights.iter().map(|segment| segment.buffer);
+        sources.chain([self.sink.buffer]).chain(weights).chain(self.scratch)
     }
 }
 

@@ -76,6 +76,17 @@ pub struct Dense {
     pub activation: Activation,
 }
 
+/// `activation(a · b)` of two stacks of matrices; a stack of one goes with every matrix of the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatMul {
+    /// `[stack or 1, rows, k]`
+    pub a: ValueId,
+    /// `[stack or 1, k, columns]`
+    pub b: ValueId,
+    /// Applied last.
+    pub activation: Activation,
+}
+
 /// `(x − mean) / √(variance + epsilon) · scale + bias` of each channel (the last axis), with constant statistics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchNorm {
@@ -161,6 +172,29 @@ pub struct Softmax {
     pub log: bool,
 }
 
+/// `activation((x − mean) / √(variance + epsilon) · scale[c] + shift[c])` with mean and variance of the data itself: over the
+/// axes from `axis` on, the last of which is cut into groups, each with statistics of its own.
+///
+/// Layer normalisation of the last axis: `axis` is the last one, one group. Group normalisation of `[n, h, w, c]`: `axis` 1.
+/// Instance normalisation: as many groups as channels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalize {
+    /// `[…, c]`
+    pub input: ValueId,
+    /// The first axis that is normalised; all before it stay apart.
+    pub axis: usize,
+    /// Groups; divides the channels.
+    pub groups: u32,
+    /// `[c]`, constant; absent is 1.
+    pub scale: Option<ValueId>,
+    /// `[c]`, constant; absent is 0.
+    pub shift: Option<ValueId>,
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Applied last.
+    pub activation: Activation,
+}
+
 /// A resize of rows and columns to `[n, height, width, c]`; scales and offsets as in
 /// [`ResizeParams`](crate::device::kernel::params::ResizeParams).
 #[derive(Clone, Debug, PartialEq)]
@@ -243,6 +277,8 @@ pub enum Op {
     ConvTranspose(ConvTranspose),
     /// Dense layer.
     Dense(Dense),
+    /// Product of two stacks of matrices.
+    MatMul(MatMul),
     /// Batch normalisation with constant statistics.
     BatchNorm(BatchNorm),
     /// Affine function of each channel.
@@ -257,6 +293,8 @@ pub enum Op {
     Unary(Unary),
     /// Softmax.
     Softmax(Softmax),
+    /// Normalisation by the data's own statistics.
+    Normalize(Normalize),
     /// Resize.
     Resize(Resize),
     /// Concatenation.
@@ -302,9 +340,15 @@ macro_rules! operands {
             }
             Op::Pool(op) => list.push(&$($mutable)? op.input),
             Op::GlobalPool(op) => list.push(&$($mutable)? op.input),
+            Op::MatMul(op) => list.extend([&$($mutable)? op.a, &$($mutable)? op.b]),
             Op::Binary(op) => list.extend([&$($mutable)? op.a, &$($mutable)? op.b]),
             Op::Unary(op) => list.push(&$($mutable)? op.input),
             Op::Softmax(op) => list.push(&$($mutable)? op.input),
+            Op::Normalize(op) => {
+                list.push(&$($mutable)? op.input);
+                list.extend(op.scale.$iter());
+                list.extend(op.shift.$iter());
+            }
             Op::Resize(op) => list.push(&$($mutable)? op.input),
             Op::Concat(op) => list.extend(op.inputs.$iter()),
             Op::Reshape(op) => list.push(&$($mutable)? op.input),
@@ -323,6 +367,7 @@ impl Op {
             Self::Conv(_) => "Conv",
             Self::ConvTranspose(_) => "ConvTranspose",
             Self::Dense(_) => "Dense",
+            Self::MatMul(_) => "MatMul",
             Self::BatchNorm(_) => "BatchNorm",
             Self::Affine(_) => "Affine",
             Self::Pool(_) => "Pool",
@@ -330,6 +375,7 @@ impl Op {
             Self::Binary(_) => "Binary",
             Self::Unary(_) => "Unary",
             Self::Softmax(_) => "Softmax",
+            Self::Normalize(_) => "Normalize",
             Self::Resize(_) => "Resize",
             Self::Concat(_) => "Concat",
             Self::Reshape(_) => "Reshape",

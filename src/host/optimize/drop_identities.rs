@@ -39,8 +39,8 @@ fn identity_of(graph: &Graph, op: &Op) -> Option<ValueId> {
             let same = rows_and_columns(shape(op.input)) == Some((op.height, op.width));
             (op.input, same && op.scale == [1.0; 2] && op.offset == [0.0; 2])
         }
-        Op::Conv(_) | Op::ConvTranspose(_) | Op::Dense(_) | Op::BatchNorm(_) => return None,
-        Op::Binary(_) | Op::Softmax(_) => return None,
+        Op::Conv(_) | Op::ConvTranspose(_) | Op::Dense(_) | Op::MatMul(_) | Op::BatchNorm(_) => return None,
+        Op::Binary(_) | Op::Softmax(_) | Op::Normalize(_) => return None,
     };
     is_identity.then_some(input)
 }

@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 
 use crate::device::tensor::Shape;
 use crate::host::Result;
-use crate::host::graph::{Affine, Constant, Graph, NodeId, Op, Uses, ValueId};
+use crate::host::graph::{Affine, Constant, Graph, NodeId, Normalize, Op, Uses, ValueId};
 
 use super::rewrite::{exclusive_producer, revise_constant, rewrite_nodes, take_over};
 
-/// An affine function that alone reads a convolution, a dense layer or another affine function becomes part of it:
+/// An affine function that alone reads a convolution, a dense layer, a normalisation or another affine function becomes part of it:
 /// `(W·x + b) · s + t = (s·W)·x + (s·b + t)`. Its activation goes along. A producer with a residual or an activation of its own
 /// stays as it is.
 ///
@@ -37,6 +37,7 @@ fn fold(graph: &mut Graph, uses: &Uses, producer: NodeId, affine: &Affine) -> Re
             (&mut op.weight, &mut op.bias, &mut op.activation, Outputs::Last { groups: op.groups as usize })
         }
         Op::Affine(inner) if inner.activation.is_identity() => return merge(graph, uses, inner, affine),
+        Op::Normalize(inner) if inner.activation.is_identity() => return scaled(graph, inner, affine),
         _ => return Ok(None),
     };
     let (weight, bias, activation, outputs) = parts;
@@ -103,6 +104,32 @@ fn merge(graph: &mut Graph, uses: &Uses, inner: &Affine, outer: &Affine) -> Resu
     let scale = revise_constant(graph, uses, inner.scale, product)?;
     let shift = revise_constant(graph, uses, inner.shift, sum)?;
     Ok(Some(Op::Affine(Affine { input: inner.input, scale, shift, activation: outer.activation })))
+}
+
+/// `(z·s₁ + t₁)·s₂ + t₂` of a normalised `z`, where `s₁` and `t₁` may be absent.
+fn scaled(graph: &mut Graph, inner: &Normalize, outer: &Affine) -> Result<Option<Op>> {
+    let (Some(s2), Some(t2)) = (graph.constant_f32(outer.scale), graph.constant_f32(outer.shift)) else {
+        return Ok(None);
+    };
+    let shape = Shape::vector(s2.len() as u32);
+    let own = |value: Option<ValueId>| value.map(|value| graph.constant_f32(value));
+    let (product, sum) = match (own(inner.scale), own(inner.shift)) {
+        (Some(None), _) | (_, Some(None)) => return Ok(None),
+        (s1, t1) => {
+            let product = s1.flatten().map(|s1| s1.iter().zip(s2).map(|(a, b)| a * b).collect());
+            (product, t1.flatten().map(|t1| compose(s2, t1, t2)))
+        }
+    };
+    let mut constant = |data: Option<Vec<f32>>, other: ValueId, part: &str| match data {
+        Some(data) => {
+            let name = format!("{}.{part}", graph.value(other).name);
+            graph.add_constant(name, shape, Constant::f32(data))
+        }
+        None => Ok(other),
+    };
+    let scale = Some(constant(product, outer.scale, "scale")?);
+    let shift = Some(constant(sum, outer.shift, "shift")?);
+    Ok(Some(Op::Normalize(Normalize { scale, shift, activation: outer.activation, ..inner.clone() })))
 }
 
 fn add_bias(graph: &mut Graph, weight: ValueId, bias: Vec<f32>) -> Result<ValueId> {

@@ -6,7 +6,7 @@ use crate::host::graph::{Graph, Op};
 
 use super::rewrite::{exclusive_producer, rewrite_nodes, take_over};
 
-/// An activation that alone reads a convolution, a dense layer, an affine or an element-wise function of two operands becomes
+/// An activation that alone reads a convolution, a dense layer, an affine, a normalisation or an element-wise function of two operands becomes
 /// that operator's own, if it has none yet.
 ///
 /// # Errors
@@ -31,8 +31,10 @@ fn own_activation(op: &mut Op) -> Option<&mut Activation> {
         Op::Conv(op) => Some(&mut op.activation),
         Op::ConvTranspose(op) => Some(&mut op.activation),
         Op::Dense(op) => Some(&mut op.activation),
+        Op::MatMul(op) => Some(&mut op.activation),
         Op::Affine(op) => Some(&mut op.activation),
         Op::Binary(op) => Some(&mut op.activation),
+        Op::Normalize(op) => Some(&mut op.activation),
         _ => None,
     }
 }

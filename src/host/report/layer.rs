@@ -94,6 +94,7 @@ fn output(params: &Params<'_>) -> Vec<u32> {
             rearrange.dims[first..].to_vec()
         }
         Params::Softmax(softmax) => vec![softmax.outer, softmax.axis, softmax.inner],
+        Params::Normalize(norm) => vec![norm.outer, norm.spatial, norm.groups, norm.inner],
     }
 }
 
@@ -109,6 +110,7 @@ fn detail(step: &Step<'_>) -> String {
         Params::Softmax(softmax) => {
             vec![if softmax.log == 0 { "softmax" } else { "logarithm of softmax" }.into()]
         }
+        Params::Normalize(norm) => vec![format!("{} groups of {}", norm.groups, norm.inner)],
     };
     let segments = step.source(0).len();
     if segments > 1 {
@@ -125,6 +127,7 @@ fn detail(step: &Step<'_>) -> String {
         }
         Params::Pool(pool) => &pool.activation,
         Params::Binary(binary) => &binary.activation,
+        Params::Normalize(norm) => &norm.activation,
         Params::Map(map) => {
             let scaled = step.places.iter().any(|place| place.space != Space::Absent as u32);
             words.extend(scaled.then(|| "scale and shift".into()));

@@ -8,6 +8,7 @@ mod compute;
 mod conv;
 mod conv_transpose;
 mod map;
+mod normalize;
 mod pool;
 mod rearrange;
 mod resize;
@@ -17,6 +18,7 @@ pub use binary::Binary;
 pub use conv::Conv;
 pub use conv_transpose::ConvTranspose;
 pub use map::Map;
+pub use normalize::Normalize;
 pub use pool::Pool;
 pub use rearrange::Rearrange;
 pub use resize::Resize;
@@ -109,7 +111,8 @@ macro_rules! ops {
 }
 
 /// Every operator.
-pub type AllOperators = crate::ops![Conv, ConvTranspose, Pool, Binary, Map, Rearrange, Resize, Softmax];
+pub type AllOperators =
+    crate::ops![Conv, ConvTranspose, Pool, Binary, Map, Rearrange, Resize, Softmax, Normalize];
 
 /// The work of a spatial kernel: `output`'s rows, with `cost` for each element.
 fn spatial(output: &Extent, multiple: u32, cost: u64) -> Work {

@@ -16,7 +16,7 @@ pub(crate) fn pool(params: &PoolParams, input: &Tensor) -> Vec<Exact> {
 fn element(params: &PoolParams, input: &Tensor, [n, y, x, c]: [usize; 4]) -> Exact {
     let (wy, wx) = (&params.window.y, &params.window.x);
     let mut sum = Exact::default();
-    let mut max = f64::NEG_INFINITY;
+    let (mut max, mut product) = (f64::NEG_INFINITY, 1.0f64);
     let (mut inside, mut padded) = (0, 0);
     for ky in 0..i64::from(wy.kernel) {
         for kx in 0..i64::from(wx.kernel) {
@@ -31,6 +31,7 @@ fn element(params: &PoolParams, input: &Tensor, [n, y, x, c]: [usize; 4]) -> Exa
                 inside += 1;
                 sum.add(element);
                 max = max.max(element);
+                product *= element;
             }
         }
     }
@@ -40,6 +41,9 @@ fn element(params: &PoolParams, input: &Tensor, [n, y, x, c]: [usize; 4]) -> Exa
         PoolKind::AveragePadded => {
             (sum.value / f64::from(padded.max(1)), sum.magnitude / f64::from(padded.max(1)))
         }
+        PoolKind::Sum => (sum.value, sum.magnitude),
+        // Each factor rounds once, relative to the product.
+        PoolKind::Product => (product, product.abs()),
     };
     Exact { value: activation(&params.activation, value), magnitude }
 }

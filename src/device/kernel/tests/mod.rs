@@ -2,6 +2,7 @@
 
 mod conv_transpose;
 mod elementwise;
+mod normalize;
 mod pool;
 mod rearrange;
 mod resize;

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{activation, axis, check, segments};
-use crate::device::kernel::params::PoolParams;
+use crate::device::kernel::params::{PoolKind, PoolParams};
 use crate::device::kernel::reference::{self, Random, Tensor};
 use crate::device::kernel::{PoolTask, pool_f32, pool_f32_is_valid};
 use crate::device::tensor::{Activation, Extent, Window};
@@ -11,7 +11,10 @@ fn check_pool(params: &PoolParams, channels: &[u32], gap: u32, seed: u64) {
     assert!(pool_f32_is_valid(params));
     let input = Tensor::random(params.input, channels, gap, &mut Random(seed));
     let exact = reference::pool(params, &input);
-    let terms = params.window.y.kernel as usize + params.window.x.kernel.min(256) as usize;
+    // A product has one chain, a sum one for each row.
+    let taps = [params.window.y.kernel, params.window.x.kernel].map(|taps| taps as usize);
+    let terms =
+        if params.kind == PoolKind::Product as u32 { taps[0] * taps[1] } else { taps[0] + taps[1].min(256) };
     check(params.output, &exact, terms, |level, band, sink| {
         let task = PoolTask { params, source: input.source(), sink };
         dispatch!(level, s => pool_f32(s, &task, band));
@@ -25,7 +28,7 @@ proptest! {
         (n, h, w) in (1..3u32, 1..9u32, 1..9u32),
         (y, x) in (axis(), axis()),
         channels in segments(),
-        (kind, ceil, gap) in (0..3u32, any::<bool>(), 0..3u32),
+        (kind, ceil, gap) in (0..5u32, any::<bool>(), 0..3u32),
         activation in activation(),
         seed in any::<u64>(),
     ) {
@@ -39,7 +42,7 @@ proptest! {
 
 #[test]
 fn global_pools_of_long_rows_stay_accurate() {
-    for (kind, h, w) in [(1, 1, 3000), (2, 70, 60), (0, 9, 300)] {
+    for (kind, h, w) in [(1, 1, 3000), (2, 70, 60), (0, 9, 300), (3, 600, 5)] {
         let (input, output) = (Extent::new(1, h, w, 67), Extent::new(1, 1, 1, 67));
         let window = Window::new(h, w);
         let params = PoolParams { input, output, window, kind, activation: Activation::IDENTITY };

@@ -1,13 +1,14 @@
 //! What each operator demands of its operands.
 
 use crate::device::kernel::params::{
-    BinaryParams, ConvParams, ConvTransposeParams, MapParams, PoolParams, RearrangeParams, ResizeParams,
-    SoftmaxParams,
+    BinaryParams, ConvParams, ConvTransposeParams, MapParams, NormalizeParams, PoolParams, RearrangeParams,
+    ResizeParams, SoftmaxParams,
 };
 use crate::device::kernel::{
     binary_f32_is_valid, conv_f32_is_valid, conv_f32_scratch_len, conv_f32_weight_len,
     conv_transpose_f32_is_valid, conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
-    map_f32_is_valid, pool_f32_is_valid, rearrange_f32_is_valid, rearrange_f32_output_len,
+    map_f32_is_valid, normalize_f32_channels, normalize_f32_is_valid, normalize_f32_len,
+    normalize_f32_scratch_len, pool_f32_is_valid, rearrange_f32_is_valid, rearrange_f32_output_len,
     resize_f32_is_valid, softmax_f32_is_valid, softmax_f32_len, softmax_f32_scratch_len,
 };
 use crate::device::program::Params;
@@ -53,6 +54,7 @@ impl Demand {
             Params::Rearrange(params) => rearrange(params),
             Params::Resize(params) => resize(params),
             Params::Softmax(params) => softmax(params),
+            Params::Normalize(params) => normalize(record, params),
         }
         .ok_or(StepFault::Params)
     }
@@ -179,4 +181,19 @@ fn softmax(params: &SoftmaxParams) -> Option<Demand> {
     }
     let source = Source { extent, in_segments: false, in_place: true };
     Some(Demand { scratch_len: softmax_f32_scratch_len(params)?, ..Demand::plain(source, extent) })
+}
+
+fn normalize(record: &Record<'_>, params: &NormalizeParams) -> Option<Demand> {
+    let extent = Extent::flat(normalize_f32_len(params)?);
+    if !normalize_f32_is_valid(params, extent.c) {
+        return None;
+    }
+    let channels = padded(normalize_f32_channels(params)?)?;
+    let optional = |i: usize| has_place(record, i).then_some(channels);
+    let source = Source { extent, in_segments: false, in_place: true };
+    Some(Demand {
+        places: [optional(0), optional(1), None, None],
+        scratch_len: normalize_f32_scratch_len(params)?,
+        ..Demand::plain(source, extent)
+    })
 }

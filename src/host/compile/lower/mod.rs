@@ -6,8 +6,10 @@
 mod arrange;
 mod elementwise;
 mod layout;
+mod matmul;
 mod movement;
 mod multiply;
+mod normalize;
 mod spatial;
 
 use alloc::format;
@@ -93,11 +95,13 @@ impl<'g> Lowering<'g> {
             Op::Dense(op) => self.dense(output, op),
             Op::BatchNorm(op) => self.batch_norm(op),
             Op::Affine(op) => self.affine(output, op),
+            Op::MatMul(op) => self.matmul(output, op),
             Op::Pool(op) => self.pool(output, op),
             Op::GlobalPool(op) => self.global_pool(output, op),
             Op::Binary(op) => self.binary(output, op),
             Op::Unary(op) => self.unary(output, op),
             Op::Softmax(op) => self.softmax(output, op),
+            Op::Normalize(op) => self.normalize(output, op),
             Op::Resize(op) => self.resize(output, op),
             Op::Concat(op) => self.concat(output, op),
             Op::Reshape(op) => self.reshape(output, op),
@@ -246,6 +250,14 @@ impl<'g> Lowering<'g> {
             && self.needed_until[buffer] <= self.position
             && !(is_input && self.last_read[value.index()] == usize::MAX);
         may.then_some(*segment)
+    }
+
+    /// A buffer for `len` elements that no value of the graph owns, as one run; it is needed until this position.
+    fn temporary(&mut self, len: u32, needed_until: usize) -> Result<Segment> {
+        let buffer = self.schedule.add_buffer(&self.node, BufferClass::Activation, len)?;
+        self.needed_until.push(needed_until);
+        let layout = Layout::whole(buffer, Extent::flat(len)).ok_or_else(|| too_large(&self.node))?;
+        Ok(layout.segments[0])
     }
 
     /// A buffer for `len` elements of scratch of the step that is pushed next; none for 0.

@@ -24,6 +24,7 @@
 
 mod layer;
 mod moves;
+mod normalization;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -39,8 +40,8 @@ use crate::device::tensor::{Activation, ModelLayout, Shape, Window};
 use crate::host::{Error, ErrorKind, Result};
 
 use super::{
-    BatchNorm, Binary, Constant, Conv, ConvTranspose, Dense, GlobalPool, Graph, Op, Pool, Resize, Softmax,
-    Unary, ValueId,
+    Binary, Constant, Conv, ConvTranspose, Dense, GlobalPool, Graph, Op, Pool, Resize, Softmax, Unary,
+    ValueId,
 };
 
 pub use layer::ConvLayer;
@@ -224,21 +225,6 @@ impl<'w> Builder<'w> {
         let bias = self.bias(&name, outputs, true)?;
         self.graph
             .add_node(name, Op::Dense(Dense { input: x, weight, bias, activation: Activation::IDENTITY }))
-    }
-
-    /// A batch normalisation of the last axis, `epsilon` 10⁻⁵.
-    ///
-    /// # Errors
-    /// As [`Builder::conv`].
-    pub fn batch_norm(&mut self, x: ValueId) -> Result<ValueId> {
-        let name = self.take_name("batch_norm")?;
-        let shape = Shape::vector(self.channels(x));
-        let scale = self.weight(&name, "weight", shape, WeightRole::Scale)?;
-        let bias = self.weight(&name, "bias", shape, WeightRole::Bias)?;
-        let mean = self.weight(&name, "running_mean", shape, WeightRole::Mean)?;
-        let variance = self.weight(&name, "running_var", shape, WeightRole::Variance)?;
-        self.graph
-            .add_node(name, Op::BatchNorm(BatchNorm { input: x, scale, bias, mean, variance, epsilon: 1e-5 }))
     }
 
     /// An element-wise function of one operand.

@@ -1,11 +1,12 @@
 //! Operators that map elements to elements: shapes stay or broadcast.
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use crate::device::tensor::{MAX_RANK, Shape};
 use crate::host::Result;
 
-use super::super::{Affine, BatchNorm, Binary, Graph, Softmax, Unary, ValueId};
+use super::super::{Affine, BatchNorm, Binary, Graph, Normalize, Softmax, Unary, ValueId};
 use super::{check_activation, check_shape, floats, invalid, shape_of};
 
 pub(super) fn batch_norm(graph: &Graph, op: &BatchNorm) -> Result<Shape> {
@@ -13,9 +14,7 @@ pub(super) fn batch_norm(graph: &Graph, op: &BatchNorm) -> Result<Shape> {
     let statistics =
         [(scale, "the scale"), (bias, "the bias"), (mean, "the mean"), (variance, "the variance")];
     let shape = per_channel(graph, op.input, &statistics)?;
-    if !(epsilon.is_finite() && epsilon >= 0.0) {
-        return Err(invalid(format!("epsilon is {epsilon}")));
-    }
+    check_epsilon(epsilon)?;
     Ok(shape)
 }
 
@@ -41,6 +40,28 @@ pub(super) fn softmax(graph: &Graph, op: &Softmax) -> Result<Shape> {
         return Ok(shape);
     }
     Err(invalid(format!("{shape} has no axis {}", op.axis)))
+}
+
+pub(super) fn normalize(graph: &Graph, op: &Normalize) -> Result<Shape> {
+    check_activation(&op.activation)?;
+    check_epsilon(op.epsilon)?;
+    let vectors = [(op.scale, "the scale"), (op.shift, "the shift")];
+    let vectors: Vec<(ValueId, &str)> =
+        vectors.into_iter().filter_map(|(value, role)| Some((value?, role))).collect();
+    let shape = per_channel(graph, op.input, &vectors)?;
+    if op.axis >= shape.rank() {
+        return Err(invalid(format!("{shape} has no axis {}", op.axis)));
+    }
+    let channels = shape.dims().last().copied().unwrap_or(0);
+    if op.groups == 0 || !channels.is_multiple_of(op.groups) {
+        return Err(invalid(format!("{} groups do not divide {channels} channels", op.groups)));
+    }
+    Ok(shape)
+}
+
+fn check_epsilon(epsilon: f32) -> Result<()> {
+    let is_sound = epsilon.is_finite() && epsilon >= 0.0;
+    if is_sound { Ok(()) } else { Err(invalid(format!("epsilon is {epsilon}"))) }
 }
 
 /// The shape of `input`, whose last axis each of `vectors` must match.

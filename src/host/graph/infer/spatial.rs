@@ -6,8 +6,8 @@ use crate::device::kernel::params::PoolKind;
 use crate::device::tensor::{Axis, Shape, Window};
 use crate::host::Result;
 
-use super::super::{Conv, ConvTranspose, Dense, GlobalPool, Graph, Pool, Resize, ValueId};
-use super::{check_activation, check_shape, invalid, ranked};
+use super::super::{Conv, ConvTranspose, Dense, GlobalPool, Graph, MatMul, Pool, Resize, ValueId};
+use super::{check_activation, check_shape, invalid, ranked, shape_of};
 
 pub(super) fn conv(graph: &Graph, op: &Conv) -> Result<Shape> {
     let [n, h, w, channels] = ranked(graph, op.input)?;
@@ -68,6 +68,19 @@ pub(super) fn dense(graph: &Graph, op: &Dense) -> Result<Shape> {
     check_epilogue(graph, op.bias, None, output)?;
     check_activation(&op.activation)?;
     Ok(output)
+}
+
+pub(super) fn matmul(graph: &Graph, op: &MatMul) -> Result<Shape> {
+    check_activation(&op.activation)?;
+    let [stack_a, rows, k] = ranked(graph, op.a)?;
+    let [stack_b, k_b, columns] = ranked(graph, op.b)?;
+    if k != k_b {
+        return Err(invalid(format!("the first factor has {k} columns, the second {k_b} rows")));
+    }
+    if stack_a != stack_b && stack_a != 1 && stack_b != 1 {
+        return Err(invalid(format!("{stack_a} and {stack_b} matrices do not go together")));
+    }
+    shape_of(&[stack_a.max(stack_b), rows, columns])
 }
 
 pub(super) fn pool(graph: &Graph, op: &Pool) -> Result<Shape> {

@@ -110,6 +110,26 @@ fn element_wise_operators_broadcast_at_the_last_axis() {
 }
 
 #[test]
+fn normalisations_and_products_check_their_operands() {
+    let mut graph = Graph::new("");
+    let picture = tensor(&mut graph, &[2, 4, 5, 6]);
+    let (activation, epsilon) = (Activation::IDENTITY, 1e-5);
+    let norm = |axis, groups, scale, epsilon| {
+        Op::Normalize(Normalize { input: picture, axis, groups, scale, shift: None, epsilon, activation })
+    };
+    assert_eq!(dims(&graph, norm(1, 3, None, epsilon)).unwrap(), [2, 4, 5, 6]);
+    assert!(dims(&graph, norm(4, 1, None, epsilon)).unwrap_err().contains("no axis 4"));
+    assert!(dims(&graph, norm(1, 4, None, epsilon)).unwrap_err().contains("do not divide"));
+    assert!(dims(&graph, norm(1, 1, Some(picture), epsilon)).unwrap_err().contains("the scale"));
+    assert!(dims(&graph, norm(1, 1, None, f32::NAN)).unwrap_err().contains("epsilon"));
+    let [a, b, c] = [[3, 4, 5], [1, 5, 7], [2, 5, 7]].map(|dims| tensor(&mut graph, &dims));
+    let product = |a, b| Op::MatMul(MatMul { a, b, activation });
+    assert_eq!(dims(&graph, product(a, b)).unwrap(), [3, 4, 7]);
+    assert!(dims(&graph, product(b, a)).unwrap_err().contains("7 columns"));
+    assert!(dims(&graph, product(a, c)).unwrap_err().contains("do not go together"));
+}
+
+#[test]
 fn moves_of_elements_keep_their_number() {
     let mut graph = Graph::new("");
     let x = tensor(&mut graph, &[2, 4, 5, 3]);

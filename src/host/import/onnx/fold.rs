@@ -1,10 +1,12 @@
 //! Arithmetic on constants during import: what exporters write to compute shapes, scales and sizes.
 
-use crate::device::kernel::params::BinaryKind;
+use crate::device::kernel::params::{BinaryKind, PoolKind};
+use crate::device::tensor::ActivationKind;
 use crate::host::Result;
 use crate::host::graph::Constant;
 
 use super::Tensor;
+use super::number::{index, narrow, wide};
 use super::refusal::{invalid, unsupported};
 
 /// The dimensions of an element-wise function of these two, aligned at the last axis.
@@ -113,4 +115,66 @@ pub(super) fn map(tensor: &Tensor, f: impl Fn(f32) -> f32, g: Option<fn(i64) -> 
         (Constant::I64(_), None) => return Err(unsupported("its operand holds integers")),
     };
     Tensor::new(tensor.dims(), data)
+}
+
+/// A function of floats, and of integers where it has one.
+type Folds = (fn(f32) -> f32, Option<fn(i64) -> i64>);
+
+/// The exact functions without parameters: exporters compute shapes and scales with them. `None` for all others.
+pub(super) fn function(tensor: &Tensor, kind: ActivationKind) -> Result<Option<Tensor>> {
+    let (f, g): Folds = match kind {
+        ActivationKind::Neg => (|x| -x, Some(i64::wrapping_neg)),
+        ActivationKind::Abs => (f32::abs, Some(i64::wrapping_abs)),
+        ActivationKind::Relu => (|x| x.max(0.0), Some(|x| x.max(0))),
+        ActivationKind::Floor => (f32::floor, None),
+        ActivationKind::Ceil => (f32::ceil, None),
+        ActivationKind::Sqrt => (f32::sqrt, None),
+        ActivationKind::Reciprocal => (f32::recip, None),
+        _ => return Ok(None),
+    };
+    map(tensor, f, g).map(Some)
+}
+
+/// A reduction of these axes, which stay with length 1; in `f64`, or exact for integers, which have no average.
+pub(super) fn reduce(tensor: &Tensor, axes: &[usize], kind: PoolKind) -> Result<Tensor> {
+    let (dims, rank) = (tensor.dims(), tensor.dims().len());
+    let kept: Vec<usize> = (0..rank).filter(|axis| !axes.contains(axis)).collect();
+    let order: Vec<usize> = kept.iter().chain(axes).copied().collect();
+    let ordered = tensor.transposed(&order)?;
+    let target: Vec<u32> = (0..rank).map(|axis| if axes.contains(&axis) { 1 } else { dims[axis] }).collect();
+    let run: usize = ordered.dims()[kept.len()..].iter().copied().map(index).product();
+    if run == 0 {
+        return Err(unsupported("a reduction of nothing"));
+    }
+    let data = match ordered.data() {
+        Constant::F32(data) => {
+            Constant::f32(data.chunks_exact(run).map(|row| float_of(row, kind)).collect::<Vec<_>>())
+        }
+        Constant::I64(data) => {
+            let rows: Option<Vec<i64>> = data.chunks_exact(run).map(|row| integer_of(row, kind)).collect();
+            Constant::i64(rows.ok_or_else(|| invalid("the reduction overflows, or averages integers"))?)
+        }
+    };
+    Tensor::new(target, data)
+}
+
+fn float_of(row: &[f32], kind: PoolKind) -> f32 {
+    let numbers = row.iter().copied().map(f64::from);
+    narrow(match kind {
+        PoolKind::Max => numbers.fold(f64::NEG_INFINITY, f64::max),
+        PoolKind::Sum => numbers.sum(),
+        PoolKind::Product => numbers.product(),
+        PoolKind::Average | PoolKind::AveragePadded => {
+            numbers.sum::<f64>() / wide(i64::try_from(row.len()).unwrap_or(i64::MAX))
+        }
+    })
+}
+
+fn integer_of(row: &[i64], kind: PoolKind) -> Option<i64> {
+    match kind {
+        PoolKind::Max => row.iter().copied().max(),
+        PoolKind::Sum => row.iter().try_fold(0i64, |sum, x| sum.checked_add(*x)),
+        PoolKind::Product => row.iter().try_fold(1i64, |product, x| product.checked_mul(*x)),
+        PoolKind::Average | PoolKind::AveragePadded => None,
+    }
 }

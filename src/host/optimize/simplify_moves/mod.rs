@@ -1,5 +1,6 @@
 //! Merges moves of elements, and pushes them towards the outputs, where they meet their inverses or the network's ports.
 
+mod grouped;
 mod ports;
 mod sink;
 
@@ -11,7 +12,7 @@ use crate::host::graph::{Graph, NodeId, Op, Reshape, Transpose, Uses};
 use super::rewrite::{producer_op, rewrite_nodes, set_op};
 
 /// Transposition after transposition, and reshape after reshape, become one; a transposition that only moves axes of length 1
-/// is a reshape; both sink through element-wise operators; and a transposition right behind an input or before an output
+/// is a reshape; both sink through element-wise operators and, where rows are groups, through normalisations; and a transposition right behind an input or before an output
 /// becomes the port's layout, if the port has a name for it.
 ///
 /// # Errors
@@ -21,6 +22,7 @@ pub fn simplify_moves(graph: &mut Graph) -> Result<bool> {
         Ok(match op {
             Op::Transpose(op) => merge_transpose(graph, uses, id, op),
             Op::Reshape(op) => merge_reshape(graph, uses, id, op),
+            Op::Normalize(norm) if grouped::push_moves_behind(graph, uses, id, norm)? => true,
             _ => sink::sink(graph, uses, id, op)?,
         })
     })?;

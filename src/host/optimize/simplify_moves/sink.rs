@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::host::Result;
 use crate::host::graph::{
-    Binary, Concat, Graph, NodeId, Op, Reshape, Softmax, Transpose, Unary, Uses, ValueId, infer,
+    Binary, Concat, Graph, NodeId, Normalize, Op, Reshape, Softmax, Transpose, Unary, Uses, ValueId, infer,
 };
 
 use super::super::rewrite::{exclusive_producer, set_op};
@@ -47,6 +47,10 @@ fn through_transpose(graph: &Graph, uses: &Uses, op: &Op, transpose: &Transpose)
     };
     Some(match op {
         Op::Unary(op) => Op::Unary(Unary { input: *input, ..op.clone() }),
+        // Rows of channels stay what they are in any order.
+        Op::Normalize(op) if op.axis + 1 == perm.len() && perm.last() == Some(&op.axis) => {
+            Op::Normalize(Normalize { input: *input, ..op.clone() })
+        }
         Op::Softmax(op) => Op::Softmax(Softmax { input: *input, axis: *perm.get(op.axis)?, log: op.log }),
         Op::Binary(op) => Op::Binary(Binary { a: alike(op.a)?, b: alike(op.b)?, ..op.clone() }),
         Op::Concat(op) => {
@@ -68,9 +72,7 @@ fn through_reshape(op: &Op, reshape: &Reshape) -> Option<Op> {
 /// `mover` computes `sunk`, and the node behind it moves the result.
 fn exchange(graph: &mut Graph, mover: NodeId, id: NodeId, sunk: Op, before: Op) -> Result<()> {
     let Some(between) = graph.node(mover).map(|node| node.output) else { return Ok(()) };
-    let (dtype, shape) = infer(graph, &sunk)?;
-    let value = graph.value_mut(between);
-    (value.dtype, value.shape) = (dtype, shape);
+    set_value(graph, between, &sunk)?;
     set_op(graph, mover, sunk);
     let moved = match before {
         Op::Transpose(op) => Op::Transpose(Transpose { input: between, ..op }),
@@ -83,6 +85,14 @@ fn exchange(graph: &mut Graph, mover: NodeId, id: NodeId, sunk: Op, before: Op) 
         rename(graph, mover, second);
         rename(graph, id, first);
     }
+    Ok(())
+}
+
+/// Gives a value the type and shape that `op` makes.
+pub(super) fn set_value(graph: &mut Graph, value: ValueId, op: &Op) -> Result<()> {
+    let (dtype, shape) = infer(graph, op)?;
+    let value = graph.value_mut(value);
+    (value.dtype, value.shape) = (dtype, shape);
     Ok(())
 }
 

@@ -80,32 +80,24 @@ fn activation(node: &Node<'_>) -> Result<Activation> {
 
 fn unary(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let operand = cx.operand(0)?;
-    if let Some(folded) = folded(cx, &operand)? {
-        return Ok(vec![folded]);
-    }
     let activation = activation(cx.node)?;
-    let input = cx.value(&operand)?;
-    Ok(vec![Operand::Value(cx.emit(Op::Unary(Unary { input, activation }))?)])
+    Ok(vec![evaluated(cx, &operand, activation)?])
 }
 
-/// A function of floats, and of integers where it has one.
-type Folds = (fn(f32) -> f32, Option<fn(i64) -> i64>);
-
-/// The exact functions of constants: exporters compute shapes and scales with them. All others are nodes.
-fn folded(cx: &mut Context<'_, '_>, operand: &Operand) -> Result<Option<Operand>> {
-    let Operand::Constant(tensor) = operand else { return Ok(None) };
-    let (f, g): Folds = match cx.node.operator() {
-        "Neg" => (|x| -x, Some(i64::wrapping_neg)),
-        "Abs" => (f32::abs, Some(i64::wrapping_abs)),
-        "Relu" => (|x| x.max(0.0), Some(|x| x.max(0))),
-        "Floor" => (f32::floor, None),
-        "Ceil" => (f32::ceil, None),
-        "Sqrt" => (f32::sqrt, None),
-        "Reciprocal" => (f32::recip, None),
-        _ => return Ok(None),
-    };
-    cx.charge(tensor.dims())?;
-    fold::map(tensor, f, g).map(|tensor| Some(Operand::Constant(tensor)))
+/// A function of each element: of a constant now, if it is exact, else as a node.
+pub(super) fn evaluated(
+    cx: &mut Context<'_, '_>,
+    operand: &Operand,
+    activation: Activation,
+) -> Result<Operand> {
+    if let (Operand::Constant(tensor), Some(kind)) = (operand, activation.kind()) {
+        cx.charge(tensor.dims())?;
+        if let Some(folded) = fold::function(tensor, kind)? {
+            return Ok(Operand::Constant(folded));
+        }
+    }
+    let input = cx.value(operand)?;
+    cx.emit(Op::Unary(Unary { input, activation })).map(Operand::Value)
 }
 
 /// `min(max(x, low), high)`: attributes before operator set 11, operands since; both may be missing.

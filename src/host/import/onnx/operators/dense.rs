@@ -1,25 +1,28 @@
-//! `Gemm` (since 7, 9, 11, 13) and `MatMul` (since 1, 9, 13) with a constant second factor: dense layers.
+//! `Gemm` (since 7, 9, 11, 13) and `MatMul` (since 1, 9, 13): with a constant matrix dense layers, else products of stacks of
+//! matrices.
 
 use crate::device::kernel::params::BinaryKind;
 use crate::device::tensor::Activation;
 use crate::host::Result;
-use crate::host::graph::{Constant, Dense, Op, ValueId};
+use crate::host::graph::{Constant, Dense, MatMul, Op, ValueId};
 
 use super::super::Tensor;
 use super::super::context::Context;
+use super::super::fold;
 use super::super::tensor::element_count;
-use super::elementwise::apply;
-use super::{Operand, Operator, invalid, unsupported};
+use super::elementwise::{apply, lifted};
+use super::{Operand, Operator, invalid};
 
 pub(super) const OPERATORS: &[Operator] = &[Operator::new("Gemm", gemm), Operator::new("MatMul", matmul)];
 
 /// `alpha · A' · B' + beta · C`, where `'` may transpose. `alpha` goes into the weight, `beta` into the bias.
 fn gemm(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
-    let a = cx.operand(0)?;
-    let b = cx.constant(1)?;
-    let (&[_, _], &[_, _]) = (&*cx.dims(&a), b.dims()) else {
-        return Err(invalid(format!("its factors are {:?} and {:?}, not matrices", cx.dims(&a), b.dims())));
+    let (a, b) = (cx.operand(0)?, cx.operand(1)?);
+    let (&[_, _], &[_, _]) = (&*cx.dims(&a), &*cx.dims(&b)) else {
+        let (a, b) = (cx.dims(&a), cx.dims(&b));
+        return Err(invalid(format!("its factors are {a:?} and {b:?}, not matrices")));
     };
+    let Operand::Constant(b) = b else { return gemm_of_activations(cx, &a, &b) };
     let a = if cx.node.flag("transA", false)? { cx.transpose(&a, &[1, 0])? } else { a };
     let b = scaled(cx, b, "alpha")?;
     let order: &[usize] = if cx.node.flag("transB", false)? { &[] } else { &[1, 0] };
@@ -72,27 +75,61 @@ fn scaled(cx: &mut Context<'_, '_>, tensor: Tensor, attribute: &str) -> Result<T
     Tensor::new(tensor.dims(), Constant::f32(floats.iter().map(|x| x * factor).collect::<Vec<_>>()))
 }
 
-/// The product of a tensor's last axis with a constant matrix. All axes but the last are rows.
+/// The same with a second factor that is no constant.
+fn gemm_of_activations(cx: &mut Context<'_, '_>, a: &Operand, b: &Operand) -> Result<Vec<Operand>> {
+    let mut factors = [a.clone(), b.clone()];
+    for (factor, attribute) in factors.iter_mut().zip(["transA", "transB"]) {
+        if cx.node.flag(attribute, false)? {
+            *factor = cx.transpose(factor, &[1, 0])?;
+        }
+    }
+    let [a, b] = factors;
+    let mut result = stacked(cx, &a, &b)?;
+    for (attribute, kind) in [("alpha", BinaryKind::Mul), ("beta", BinaryKind::Add)] {
+        let factor = cx.node.float(attribute, 1.0)?;
+        let number = Operand::Constant(Tensor::new([], Constant::f32([factor]))?);
+        let operand = match (kind, cx.optional(2)?) {
+            (BinaryKind::Mul, _) if factor != 1.0 => Some(number),
+            (BinaryKind::Add, Some(c)) if factor != 1.0 => Some(apply(cx, BinaryKind::Mul, &c, &number)?),
+            (BinaryKind::Add, c) => c,
+            _ => None,
+        };
+        if let Some(operand) = operand {
+            result = apply(cx, kind, &result, &operand)?;
+        }
+    }
+    Ok(vec![result])
+}
+
+/// A product with a constant matrix: all axes of the other factor but one are rows. Else one of stacks of matrices.
 fn matmul(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let (a, b) = (cx.operand(0)?, cx.operand(1)?);
-    if let (Operand::Constant(a), Operand::Value(_)) = (&a, &b) {
+    if let (Operand::Constant(a), Operand::Value(_), &[_, _]) = (&a, &b, &*cx.dims(&b))
+        && a.dims().len() == 2
+    {
         return constant_times_matrix(cx, a, &b);
     }
-    let b = cx.constant(1)?;
+    let own = cx.dims(&b);
+    let is_matrix = own.len() == 1 || own.iter().rev().skip(2).all(|dim| *dim == 1);
+    match b {
+        Operand::Constant(b) if is_matrix && own.len() <= cx.dims(&a).len().max(2) => {
+            times_constant_matrix(cx, &a, &b)
+        }
+        b => product(cx, &a, &b),
+    }
+}
+
+fn times_constant_matrix(cx: &mut Context<'_, '_>, a: &Operand, b: &Tensor) -> Result<Vec<Operand>> {
     let (matrix, drops_column) = match *b.dims() {
         [k] => (b.reshaped(&[k, 1])?, true),
-        ref dims if dims.len() > 2 && dims[..dims.len() - 2].iter().all(|dim| *dim == 1) => {
-            (b.reshaped(&dims[dims.len() - 2..])?, false)
-        }
-        [_, _] => (b, false),
-        ref dims => return Err(unsupported(format!("its second factor is a stack of matrices, {dims:?}"))),
+        [.., k, columns] => (b.reshaped(&[k, columns])?, false),
+        [] => return Err(invalid("a scalar has no rows")),
     };
-    let dims = cx.dims(&a);
+    let dims = cx.dims(a);
     let (Some((&k, outer)), Some(&columns)) = (dims.split_last(), matrix.dims().last()) else {
         return Err(invalid("a scalar has no columns"));
     };
-    let rows = element_count(outer).ok_or_else(|| invalid(format!("{dims:?} has 2³² elements or more")))?;
-    let flat = cx.reshape(&a, &[rows, k])?;
+    let flat = cx.reshape(a, &[count(outer)?, k])?;
     let product = dense(cx, &flat, &matrix, &[1, 0], None)?;
     let mut dims = outer.to_vec();
     if !drops_column {
@@ -101,11 +138,65 @@ fn matmul(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     Ok(vec![cx.reshape(&product, &dims)?])
 }
 
+fn count(dims: &[u32]) -> Result<u32> {
+    element_count(dims).ok_or_else(|| invalid(format!("{dims:?} has 2³² elements or more")))
+}
+
+/// A product of any two tensors: vectors become matrices of one row or column, whose axis the result lacks.
+fn product(cx: &mut Context<'_, '_>, a: &Operand, b: &Operand) -> Result<Vec<Operand>> {
+    let (dims_a, dims_b) = (cx.dims(a), cx.dims(b));
+    let a = if let [k] = *dims_a { cx.reshape(a, &[1, k])? } else { a.clone() };
+    let b = if let [k] = *dims_b { cx.reshape(b, &[k, 1])? } else { b.clone() };
+    let result = stacked(cx, &a, &b)?;
+    let mut dims = cx.dims(&result);
+    if dims_b.len() == 1 {
+        dims.pop();
+    }
+    if dims_a.len() == 1 {
+        dims.remove(dims.len() - 2 + usize::from(dims_b.len() == 1));
+    }
+    Ok(vec![cx.reshape(&result, &dims)?])
+}
+
+/// The product of stacks of matrices, whose outer axes broadcast.
+fn stacked(cx: &mut Context<'_, '_>, a: &Operand, b: &Operand) -> Result<Operand> {
+    let (dims_a, dims_b) = (cx.dims(a), cx.dims(b));
+    let ([outer_a @ .., rows, k], [outer_b @ .., k_b, columns]) = (&*dims_a, &*dims_b) else {
+        return Err(invalid(format!("{dims_a:?} and {dims_b:?} are no matrices")));
+    };
+    if k != k_b {
+        return Err(invalid(format!("{dims_a:?} and {dims_b:?} do not multiply")));
+    }
+    let outer = fold::broadcast(outer_a, outer_b)?;
+    let a = stack(cx, a, &outer, [*rows, *k])?;
+    let b = stack(cx, b, &outer, [*k, *columns])?;
+    let (a, b) = (cx.value(&a)?, cx.value(&b)?);
+    let product = cx.emit(Op::MatMul(MatMul { a, b, activation: Activation::IDENTITY }))?;
+    let dims = [&outer[..], &[*rows, *columns]].concat();
+    cx.reshape(&Operand::Value(product), &dims)
+}
+
+/// A factor as one stack of matrices, as long as `outer` or 1.
+fn stack(cx: &mut Context<'_, '_>, x: &Operand, outer: &[u32], matrix: [u32; 2]) -> Result<Operand> {
+    let dims = cx.dims(x);
+    let own = &dims[..dims.len() - 2];
+    let (len, whole) = (count(own)?, count(outer)?);
+    let x = if len == 1 || len == whole {
+        x.clone()
+    } else {
+        // Adding −0 changes no number.
+        let dims = [outer, &matrix].concat();
+        cx.charge(&dims)?;
+        let zeros = Tensor::new([], Constant::f32([-0.0]))?.expanded(&dims)?;
+        let x = lifted(cx, x, dims.len())?;
+        apply(cx, BinaryKind::Add, &x, &Operand::Constant(zeros))?
+    };
+    let len = if len == 1 { 1 } else { whole };
+    cx.reshape(&x, &[len, matrix[0], matrix[1]])
+}
+
 /// `A·B = (Bᵀ·Aᵀ)ᵀ` for a constant `A`.
 fn constant_times_matrix(cx: &mut Context<'_, '_>, a: &Tensor, b: &Operand) -> Result<Vec<Operand>> {
-    let (&[_, _], &[_, _]) = (a.dims(), &*cx.dims(b)) else {
-        return Err(unsupported(format!("a constant {:?} times a tensor {:?}", a.dims(), cx.dims(b))));
-    };
     let turned = cx.transpose(b, &[1, 0])?;
     let product = dense(cx, &turned, a, &[], None)?;
     Ok(vec![cx.transpose(&product, &[1, 0])?])
