@@ -82,7 +82,7 @@ fn running_allocates_nothing(threads: usize) {
 }
 
 fn sessions_allocate_nothing(threads: usize) {
-    let model = Model::from_graph(&zoo::resnet8(Seeded::new(1)).unwrap()).unwrap();
+    let model = Model::from_graph(&zoo::resnet8(&zoo::Options::default(), Seeded::new(1)).unwrap()).unwrap();
     let mut session = model.session_with(&SessionOptions { threads, ..Default::default() }).unwrap();
     let input = vec![0.5; model.inputs()[0].len()];
     let mut output = vec![0.0; model.outputs()[0].len()];

@@ -66,7 +66,8 @@ fn dead_bytes_have_no_influence() {
 
 #[test]
 fn dead_bytes_have_no_influence_on_compiled_networks() {
-    for graph in [zoo::resnet8(Seeded::new(1)), zoo::densenet_front(Seeded::new(2))] {
+    for graph in [zoo::resnet8(&zoo::Options::default(), Seeded::new(1)), zoo::densenet_front(Seeded::new(2))]
+    {
         let compiled = compile(&graph.unwrap(), &CompileOptions::default()).unwrap();
         let program = Program::from_bytes(compiled.bytes()).unwrap();
         assert_eq!(run_poisoned(&program), run(&program));

@@ -39,10 +39,10 @@ fn the_front_of_densenet_makes_256_channels_of_24_by_24() -> Result<()> {
 #[test]
 fn plans_reach_the_known_figures() -> Result<()> {
     let networks = [
-        (zoo::resnet8(weights())?, 4 * 32),
-        (zoo::resnet(&zoo::RESNET_18, weights())?, 4 * 980),
-        (zoo::densenet(&zoo::DENSENET_121, weights())?, 4 * 1176),
-        (zoo::unet32(weights())?, 4 * 6144),
+        (zoo::resnet8(&zoo::Options::default(), weights())?, 4 * 32),
+        (zoo::resnet18(&zoo::Options::default(), weights())?, 4 * 980),
+        (zoo::densenet(&zoo::DENSENET_121, &zoo::Options::default(), weights())?, 4 * 1176),
+        (zoo::unet(&zoo::UNet::new(32, 4), &zoo::Options::default(), weights())?, 4 * 6144),
     ];
     for (graph, kib) in networks {
         let (_, memory) = compiled(&graph)?;

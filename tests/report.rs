@@ -27,7 +27,7 @@ fn check(report: &Inspection) {
 
 #[test]
 fn resnet_8_has_twelve_and_a_half_million_multiplications() {
-    let report = inspect(zoo::resnet8(Seeded::new(1)));
+    let report = inspect(zoo::resnet8(&zoo::Options::default(), Seeded::new(1)));
     check(&report);
     assert_eq!(report.macs, 12_501_632);
     assert_eq!(report.memory.activation_bytes, 4 * 32 * 1024);
@@ -36,7 +36,7 @@ fn resnet_8_has_twelve_and_a_half_million_multiplications() {
 
 #[test]
 fn a_skip_that_lives_at_the_peak_is_named() {
-    let report = inspect(zoo::unet32(Seeded::new(1)));
+    let report = inspect(zoo::unet(&zoo::UNet::new(32, 4), &zoo::Options::default(), Seeded::new(1)));
     check(&report);
     let peak = report.memory.peak.expect("a step");
     let reasons: Vec<&str> = peak.residents.iter().map(|resident| resident.reason.as_str()).collect();
@@ -45,7 +45,7 @@ fn a_skip_that_lives_at_the_peak_is_named() {
 
 #[test]
 fn a_certificate_is_never_guessed() {
-    let graph = zoo::resnet8(Seeded::new(1)).expect("a network");
+    let graph = zoo::resnet8(&zoo::Options::default(), Seeded::new(1)).expect("a network");
     let model = Model::from_graph(&graph).expect("compiled");
     let known = Inspection::new(&model.program(), model.certificate()).memory;
     assert!(known.certificate.is_some());

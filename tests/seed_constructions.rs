@@ -143,11 +143,11 @@ fn resnet34_front() -> Vec<u8> {
 /// conv0, norm0, relu0, pool0 (without padding) and denseblock1 of torchvision's `densenet121`.
 fn densenet_front() -> Vec<u8> {
     let mut file = File::new();
-    let x = file.conv("conv0", "input", [3, 64], 7, 2);
-    let x = file.norm_relu("norm0", &x, 64);
+    let x = file.conv("features.conv0", "input", [3, 64], 7, 2);
+    let x = file.norm_relu("features.norm0", &x, 64);
     let mut features = vec![file.max_pool(&x, 0)];
     for layer in 1..=6 {
-        let name = |part: &str| format!("denseblock1.denselayer{layer}.{part}");
+        let name = |part: &str| format!("features.denseblock1.denselayer{layer}.{part}");
         let parts: Vec<&str> = features.iter().map(String::as_str).collect();
         let channels = 64 + 32 * (layer - 1);
         let y = file.node("Concat", &parts, &[("axis", &[1])]);

@@ -477,7 +477,11 @@ mod tests {
     fn a_step_without_its_operand_is_refused() {
         use crate::device::engine::EngineError;
         use crate::device::program::record::{Header, OpCode, Place, StepHead};
-        let mut bytes = Model::from_graph(&zoo::resnet8(Seeded::new(1)).unwrap()).unwrap().0.bytes.clone();
+        let mut bytes = Model::from_graph(&zoo::resnet8(&zoo::Options::default(), Seeded::new(1)).unwrap())
+            .unwrap()
+            .0
+            .bytes
+            .clone();
         let header: Header = bytemuck::pod_read_unaligned(&bytes[..size_of::<Header>()]);
         let start = header.steps.offset as usize;
         let head: StepHead = bytemuck::pod_read_unaligned(&bytes[start..start + size_of::<StepHead>()]);
@@ -495,7 +499,8 @@ mod tests {
     /// runs where the device's tests run in an emulator.
     #[test]
     fn every_fused_level_of_the_device_gives_the_bits_of_plain_rust() {
-        let model = Model::from_graph(&zoo::resnet8(Seeded::new(1)).unwrap()).unwrap();
+        let model =
+            Model::from_graph(&zoo::resnet8(&zoo::Options::default(), Seeded::new(1)).unwrap()).unwrap();
         let input: Vec<f32> = (0..model.inputs()[0].len()).map(|i| (i % 61) as f32 / 30.0 - 1.0).collect();
         let bits = |name: &str| {
             let level = Level::named(name);

@@ -26,7 +26,7 @@ fn optimized(mut graph: Graph) -> Graph {
 
 #[test]
 fn a_residual_network_becomes_convolutions_alone() {
-    let graph = optimized(zoo::resnet(&zoo::RESNET_18, Seeded::new(1).perturbed()).unwrap());
+    let graph = optimized(zoo::resnet18(&zoo::Options::default(), Seeded::new(1).perturbed()).unwrap());
     let expected = [("Conv", 20), ("Dense", 1), ("GlobalPool", 1), ("Pool", 1), ("Reshape", 1)];
     assert_eq!(counts(&graph), expected);
     let with_residual = |op: &Op| matches!(op, Op::Conv(conv) if conv.residual.is_some());
@@ -35,7 +35,9 @@ fn a_residual_network_becomes_convolutions_alone() {
 
 #[test]
 fn a_dense_network_normalises_while_it_loads() {
-    let graph = optimized(zoo::densenet(&zoo::DENSENET_121, Seeded::new(1).perturbed()).unwrap());
+    let graph = optimized(
+        zoo::densenet(&zoo::DENSENET_121, &zoo::Options::default(), Seeded::new(1).perturbed()).unwrap(),
+    );
     let expected = [
         ("Affine", 1),
         ("Concat", 58),
@@ -52,7 +54,8 @@ fn a_dense_network_normalises_while_it_loads() {
 
 #[test]
 fn a_u_net_keeps_only_convolutions_pools_and_concatenations() {
-    let graph = optimized(zoo::unet32(Seeded::new(1)).unwrap());
+    let graph =
+        optimized(zoo::unet(&zoo::UNet::new(32, 4), &zoo::Options::default(), Seeded::new(1)).unwrap());
     assert_eq!(counts(&graph), [("Concat", 4), ("Conv", 19), ("ConvTranspose", 4), ("Pool", 4)]);
 }
 

@@ -11,8 +11,10 @@ use super::super::{Builder, ConvLayer, ValueId};
 pub enum Shortcut {
     /// Option A: every `stride`-th pixel, new channels zero, half of them before and half behind. No weights.
     PadChannels,
-    /// Option B: a 1×1 convolution with normalisation.
+    /// Option B: a 1×1 convolution with normalisation, `downsample.0` and `downsample.1`.
     Projection,
+    /// Option B under another name than `downsample`.
+    ProjectionNamed(&'static str),
 }
 
 /// Two 3×3 convolutions: `relu(bn(conv(relu(bn(conv(x))))) + shortcut(x))`; the first has the stride.
@@ -70,7 +72,35 @@ pub fn pre_activation(net: &mut Builder<'_>, x: ValueId, outputs: u32, stride: u
     net.plus(y, skip)
 }
 
-/// A stage of basic blocks, named `0`, `1`, …; the first has the stride.
+/// The two convolutions of [`basic`] without a shortcut: `relu(bn(conv(relu(bn(conv(x))))))`.
+///
+/// # Errors
+/// As [`basic`].
+pub fn plain(net: &mut Builder<'_>, x: ValueId, outputs: u32, stride: u32) -> Result<ValueId> {
+    let y = conv_norm(net, x, "1", ConvLayer::new(outputs, 3).stride(stride))?;
+    let y = net.relu(y)?;
+    let y = conv_norm(net, y, "2", ConvLayer::new(outputs, 3))?;
+    net.relu(y)
+}
+
+/// A stage of blocks, named `0`, `1`, …; the first has the stride. `block` takes its input and its stride.
+///
+/// # Errors
+/// Those of `block`.
+pub fn stage(
+    net: &mut Builder<'_>,
+    x: ValueId,
+    blocks: u32,
+    stride: u32,
+    block: impl Fn(&mut Builder<'_>, ValueId, u32) -> Result<ValueId>,
+) -> Result<ValueId> {
+    (0..blocks).try_fold(x, |x, index| {
+        let stride = if index == 0 { stride } else { 1 };
+        net.scope(&format!("{index}"), |net| block(net, x, stride))
+    })
+}
+
+/// A [`stage`] of [`basic`] blocks.
 ///
 /// # Errors
 /// As [`basic`].
@@ -82,9 +112,23 @@ pub fn basic_stage(
     stride: u32,
     shortcut: Shortcut,
 ) -> Result<ValueId> {
-    (0..blocks).try_fold(x, |x, index| {
-        let stride = if index == 0 { stride } else { 1 };
-        net.scope(&format!("{index}"), |net| basic(net, x, outputs, stride, shortcut))
+    stage(net, x, blocks, stride, |net, x, stride| basic(net, x, outputs, stride, shortcut))
+}
+
+/// A [`stage`] of [`bottleneck`] blocks from `width` to `4 · width` channels, with projections.
+///
+/// # Errors
+/// As [`basic`].
+pub fn bottleneck_stage(
+    net: &mut Builder<'_>,
+    x: ValueId,
+    blocks: u32,
+    width: u32,
+    stride: u32,
+) -> Result<ValueId> {
+    let outputs = width.saturating_mul(4);
+    stage(net, x, blocks, stride, |net, x, stride| {
+        bottleneck(net, x, width, outputs, stride, Shortcut::Projection)
     })
 }
 
@@ -103,11 +147,8 @@ fn finish(net: &mut Builder<'_>, x: ValueId, y: ValueId, stride: u32, shortcut: 
     let (inputs, outputs) = (net.channels(x), net.channels(y));
     let skip = match shortcut {
         _ if stride == 1 && inputs == outputs => x,
-        Shortcut::Projection => {
-            let layer = ConvLayer::new(outputs, 1).stride(stride).without_bias();
-            let skip = net.name("downsample.0").conv(x, layer)?;
-            net.name("downsample.1").batch_norm(skip)?
-        }
+        Shortcut::Projection => projection(net, x, outputs, stride, "downsample")?,
+        Shortcut::ProjectionNamed(name) => projection(net, x, outputs, stride, name)?,
         Shortcut::PadChannels => {
             let more = outputs.checked_sub(inputs).ok_or_else(|| {
                 let reason =
@@ -120,4 +161,13 @@ fn finish(net: &mut Builder<'_>, x: ValueId, y: ValueId, stride: u32, shortcut: 
     };
     let sum = net.plus(y, skip)?;
     net.relu(sum)
+}
+
+/// A 1×1 convolution with the stride, and its normalisation.
+fn projection(net: &mut Builder<'_>, x: ValueId, outputs: u32, stride: u32, name: &str) -> Result<ValueId> {
+    let layer = ConvLayer::new(outputs, 1).stride(stride).without_bias();
+    net.scope(name, |net| {
+        let skip = net.name("0").conv(x, layer)?;
+        net.name("1").batch_norm(skip)
+    })
 }

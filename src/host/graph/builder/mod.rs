@@ -149,13 +149,14 @@ impl<'w> Builder<'w> {
     /// The network.
     ///
     /// # Errors
-    /// If it has no output, or contradicts itself.
-    pub fn finish(self) -> Result<Graph> {
+    /// If it has no output, or contradicts itself, or the source of weights has some that it did not ask for.
+    pub fn finish(mut self) -> Result<Graph> {
         if self.graph.outputs.is_empty() {
             return Err(Error::new(ErrorKind::Argument, "the network has no output")
                 .remedy("name at least one with Builder::output"));
         }
         self.graph.validate()?;
+        self.weights.finish()?;
         Ok(self.graph)
     }
 

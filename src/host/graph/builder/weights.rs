@@ -1,5 +1,6 @@
 //! Where a builder's weights come from: the caller's data, or a seeded initialiser.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::device::tensor::Shape;
@@ -44,6 +45,24 @@ pub trait WeightSource {
     /// # Errors
     /// If the source has no such weight.
     fn weight(&mut self, request: &WeightRequest<'_>) -> Result<Vec<f32>>;
+
+    /// The network is complete: all its weights have been asked for.
+    ///
+    /// # Errors
+    /// If the source holds weights that such a network has no use for.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl WeightSource for Box<dyn WeightSource + '_> {
+    fn weight(&mut self, request: &WeightRequest<'_>) -> Result<Vec<f32>> {
+        (**self).weight(request)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        (**self).finish()
+    }
 }
 
 impl<F: FnMut(&WeightRequest<'_>) -> Result<Vec<f32>>> WeightSource for F {
