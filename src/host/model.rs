@@ -19,6 +19,8 @@ use crate::device::program::{self, Program, ProgramError};
 use crate::device::simd::Level;
 use crate::device::tensor::{DType, Extent, ModelLayout, Shape};
 
+#[cfg(feature = "std")]
+use super::compile::MemoryLimit;
 use super::compile::{AlignedBytes, CompileOptions, Compiled, compile};
 use super::graph::Graph;
 #[cfg(feature = "std")]
@@ -86,7 +88,7 @@ impl Port {
 pub struct LoadOptions {
     /// For a file of another framework: shapes and constants of its inputs.
     pub import: ImportOptions,
-    /// For a file of another framework: how it is compiled.
+    /// For a file of another framework: how it is compiled. Its limit of memory holds for programs too.
     pub compile: CompileOptions,
 }
 
@@ -109,8 +111,7 @@ impl Model {
         let path = path.as_ref();
         let in_file = |error: Error| error.in_file(path.display());
         if begins_with_magic(path).map_err(in_file)? {
-            let bytes = std::fs::read(path).map_err(|error| Error::io(&error)).map_err(in_file)?;
-            return Self::from_program(&bytes).map_err(in_file);
+            return Self::load_program(path, &options.compile.limit()).map_err(in_file);
         }
         let has_extension =
             |name: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
@@ -118,7 +119,10 @@ impl Model {
             let error = Error::new(ErrorKind::Format, "no salto program: it does not begin as one");
             return Err(in_file(error.remedy("compile the model again, or copy the file again")));
         }
-        let graph = import_file(path, &options.import).map_err(|error| match error.kind() {
+        file_fits(path, &options.compile.limit()).map_err(in_file)?;
+        let limit = options.import.max_memory.or(Some(options.compile.limit().bytes));
+        let import = ImportOptions { max_memory: limit, ..options.import.clone() };
+        let graph = import_file(path, &import).map_err(|error| match error.kind() {
             ErrorKind::Format if !has_extension("onnx") => {
                 error.remedy("a network is an ONNX model (.onnx) or a salto program (.salto)")
             }
@@ -126,6 +130,17 @@ impl Model {
         })?;
         let compiled = compile(&graph, &options.compile).map_err(in_file)?;
         Ok(Self::from_compiled(compiled))
+    }
+
+    /// Loads a program from its file, if it fits.
+    #[cfg(feature = "std")]
+    fn load_program(path: &Path, limit: &MemoryLimit) -> Result<Self> {
+        file_fits(path, limit)?;
+        let bytes = std::fs::read(path).map_err(|error| Error::io(&error))?;
+        let model = Self::from_program(&bytes)?;
+        let arena = model.program().arena_len(limit.threads) as u64;
+        limit.check(0, bytes.len() as u64, arena)?;
+        Ok(model)
     }
 
     /// Imports and compiles the bytes of an ONNX file.
@@ -367,6 +382,13 @@ fn damaged() -> ! {
 
 fn no_program(error: ProgramError) -> Error {
     Error::new(ErrorKind::Format, format!("no program: {error}")).remedy("compile the model again")
+}
+
+/// Is a file small enough to be read?
+#[cfg(feature = "std")]
+fn file_fits(path: &Path, limit: &MemoryLimit) -> Result<()> {
+    let file = std::fs::metadata(path).map_err(|error| Error::io(&error))?;
+    limit.check(file.len(), 0, 0)
 }
 
 /// Is the file a program, by its first bytes?

@@ -35,12 +35,18 @@ pub(crate) enum Command {
 /// What every command that reads a network takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Network {
-    /// The network: .onnx or .salto
+    /// The network: .onnx or .salto, or a network of the zoo by its name (resnet18, …)
     #[arg(value_name = "MODEL")]
     pub(crate) path: PathBuf,
     /// Shape of an input whose dimensions the model leaves free, in the model's order (.onnx only)
     #[arg(long = "shape", value_name = "NAME=N,C,H,W", value_parser = parse_shape)]
     pub(crate) shapes: Vec<(String, Vec<u32>)>,
+    /// Weights for a network of the zoo: .safetensors, .pth, .pt or .th; KEY names a state dictionary in a checkpoint
+    #[arg(long, value_name = "[KEY=]FILE")]
+    pub(crate) weights: Option<String>,
+    /// The most memory that constants, program and arena may take together (64MiB, 2GiB, …)
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "4GiB")]
+    pub(crate) max_memory: u64,
     /// Compile for the least RAM and the smallest program, at the cost of time: no Winograd convolutions (.onnx only)
     #[arg(long)]
     pub(crate) low_memory: bool,
@@ -71,6 +77,12 @@ impl Threads {
     /// The number of threads; 0 stands for as many as there are cores.
     pub(crate) fn count(&self) -> usize {
         self.threads.map_or(0, usize::from)
+    }
+
+    /// The number of threads, cores counted.
+    pub(crate) fn known(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.map_or_else(cores, usize::from)
     }
 }
 

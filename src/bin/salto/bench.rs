@@ -61,7 +61,7 @@ struct StepTime {
 
 /// Runs a network on noise and measures its time.
 pub(crate) fn bench(arguments: &Bench) -> Result<String> {
-    let model = model::load(&arguments.network)?;
+    let model = model::load(&arguments.network, arguments.threads.known())?;
     let mut session = model
         .session_with(&SessionOptions { threads: arguments.threads.count(), ..SessionOptions::default() })?;
     let inspection = model::inspection(&model, session.threads());

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::args::Compile;
 use crate::output::{self, Output};
-use crate::{answer, model};
+use crate::{answer, model, zoo};
 
 /// What was written.
 #[derive(Debug, Serialize)]
@@ -21,7 +21,8 @@ struct Report {
 /// Compiles a network and writes the program.
 pub(crate) fn compile(arguments: &Compile) -> Result<String> {
     let mut output = Output::create(&arguments.output, "salto", &[&arguments.network.path])?;
-    let model = model::load(&arguments.network)?;
+    zoo::check_trained(&arguments.network)?;
+    let model = model::load(&arguments.network, 1)?;
     let inspection = model::inspection(&model, 1);
     output.write(model.program_bytes())?;
     output::commit([output])?;

@@ -19,6 +19,7 @@ mod problem;
 mod progress;
 mod run;
 mod stopwatch;
+mod zoo;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use salto::device::program::record::MAGIC;
-use salto::host::compile::CompileOptions;
+use salto::host::compile::{CompileOptions, MemoryLimit, compile as compiled};
 use salto::host::graph::Value;
 use salto::host::import::onnx::{DeclaredInput, ImportOptions, declared_inputs, import_file};
 use salto::host::report::{Align, Inspection, Table};
@@ -12,19 +12,23 @@ use serde::Serialize;
 
 use crate::args::{Inspect, Network, Picture};
 use crate::array::{Array, dims, read_constant};
-use crate::{answer, files, inputs, picture};
+use crate::{answer, files, inputs, picture, zoo};
 
-/// Reads a network and compiles it, unless it is a program already.
-pub(crate) fn load(network: &Network) -> Result<Model> {
-    load_with(network, Vec::new())
+/// Reads a network and compiles it, unless it is a program already; its memory is limited for this many threads.
+pub(crate) fn load(network: &Network, threads: usize) -> Result<Model> {
+    load_with(network, Vec::new(), threads)
 }
 
 /// Reads a network whose free dimensions the caller binds, as far as `--shape` does not.
-fn load_with(network: &Network, mut shapes: Shapes) -> Result<Model> {
+fn load_with(network: &Network, mut shapes: Shapes, threads: usize) -> Result<Model> {
     shapes.retain(|(name, _)| network.shapes.iter().all(|(given, _)| given != name));
     let mut import = import_options(network)?;
     import.shapes.extend(shapes);
     let compile = CompileOptions::default().winograd(!network.low_memory).keep(&network.kept);
+    let compile = compile.memory_limit(MemoryLimit { bytes: network.max_memory, threads });
+    if let Some(graph) = zoo::graph(network)? {
+        return compiled(&graph, &compile).map(Model::from_compiled);
+    }
     let model = Model::load_with(&network.path, &LoadOptions { import, compile })?;
     check_flags(network)?;
     Ok(model)
@@ -63,10 +67,15 @@ fn check_flags(network: &Network) -> Result<()> {
 type Shapes = Vec<(String, Vec<u32>)>;
 
 /// Reads a network to run it on files: what neither the model nor `--shape` fixes is as in the files; the batch is 1.
-pub(crate) fn load_for(network: &Network, arguments: &[String], options: &Picture) -> Result<Model> {
+pub(crate) fn load_for(
+    network: &Network,
+    arguments: &[String],
+    options: &Picture,
+    threads: usize,
+) -> Result<Model> {
     let is_onnx = network.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
     let shapes = if is_onnx { shapes_of_files(network, arguments, options)? } else { Vec::new() };
-    load_with(network, shapes)
+    load_with(network, shapes, threads)
 }
 
 /// The shapes of those inputs that have free dimensions besides the batch and a file to bind them.
@@ -136,7 +145,10 @@ pub(crate) fn inspect(arguments: &Inspect) -> Result<String> {
     if arguments.tensors {
         return tensors(arguments);
     }
-    let inspection = inspection(&load(&arguments.network)?, arguments.threads.count.into());
+    let inspection = inspection(
+        &load(&arguments.network, arguments.threads.count.into())?,
+        arguments.threads.count.into(),
+    );
     answer(arguments.json, || inspection.to_string(), &inspection)
 }
 
@@ -151,11 +163,13 @@ struct Tensor {
 /// The tensors that a network computes, in the order in which it does.
 fn tensors(arguments: &Inspect) -> Result<String> {
     let path = &arguments.network.path;
-    if files::begins_with(path, &MAGIC)? {
+    let named = zoo::graph(&arguments.network)?;
+    if named.is_none() && files::begins_with(path, &MAGIC)? {
         let error = Error::new(ErrorKind::Argument, "a compiled program does not know the model's tensors");
         return Err(error.in_file(path.display()).remedy("inspect the ONNX model"));
     }
-    let graph = import_file(path, &import_options(&arguments.network)?)?;
+    let import = || import_file(path, &import_options(&arguments.network)?);
+    let graph = named.map_or_else(import, Ok)?;
     let activations = graph.values().filter(|(_, value)| value.constant.is_none());
     let tensor = |(_, value): (_, &Value)| {
         let mut shape: Vec<usize> = value.shape.dims().iter().map(|dim| *dim as usize).collect();

@@ -22,7 +22,7 @@ pub(crate) fn plan(arguments: &Plan) -> Result<String> {
 
 fn plan_network(arguments: &Plan) -> Result<String> {
     let threads = arguments.threads.count.into();
-    let inspection = model::inspection(&model::load(&arguments.network)?, threads);
+    let inspection = model::inspection(&model::load(&arguments.network, threads)?, threads);
     let memory = &inspection.memory;
     check_network(arguments, &inspection)?;
     answer(arguments.json, || format!("{}\n{memory}", memory.table()), memory)
@@ -42,7 +42,7 @@ fn check_network(arguments: &Plan, inspection: &Inspection) -> Result<()> {
     }
     // A program cannot be compiled again here: the flag is told, not what it would save.
     let network = Network { low_memory: true, ..arguments.network.clone() };
-    let Ok(smaller) = model::load(&network) else {
+    let Ok(smaller) = model::load(&network, arguments.threads.count.into()) else {
         return Err(error.remedy("compile the model again with --low-memory"));
     };
     let smaller = model::inspection(&smaller, arguments.threads.count.into()).memory.threads_arena_bytes;

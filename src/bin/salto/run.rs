@@ -15,7 +15,7 @@ use crate::output::{self, Output};
 use crate::overlay::{self, Drawn, Form, Share};
 use crate::picture::Size;
 use crate::progress::Progress;
-use crate::{answer, files, model};
+use crate::{answer, files, model, zoo};
 
 /// What was run.
 #[derive(Debug, Serialize)]
@@ -63,9 +63,10 @@ struct Picture {
 
 /// Runs a network on files.
 pub(crate) fn run(arguments: &Run) -> Result<String> {
+    zoo::check_trained(&arguments.network)?;
     let options = arguments.picture.resolved();
     let given = [arguments.inputs.as_slice(), &arguments.files].concat();
-    let model = model::load_for(&arguments.network, &given, &options)?;
+    let model = model::load_for(&arguments.network, &given, &options, arguments.threads.known())?;
     let files = assign_inputs(&given, &names_of(model.inputs()))?;
     let destinations = assign("output", &arguments.outputs, &names_of(model.outputs()))?;
     let labels = read_labels(arguments, &model)?;

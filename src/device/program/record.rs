@@ -12,6 +12,8 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::device::tensor::Segment;
 
+use super::index;
+
 /// The first bytes of a program. The first is no ASCII and the line ends show damage by text tools (as PNG does).
 pub const MAGIC: [u8; 8] = *b"\x89salto\r\n";
 
@@ -81,6 +83,20 @@ pub struct Header {
     pub scratch_len: u32,
     /// The names, inside the head.
     pub names: Span,
+}
+
+impl Header {
+    /// Bytes of arena that a run on `workers` threads needs (0 counts as 1): the plan, and one scratch more for each further
+    /// worker.
+    pub fn arena_bytes(&self, workers: usize) -> usize {
+        let scratch = index(self.scratch_len).next_multiple_of(ALIGN);
+        let plan = index(self.arena_len);
+        let further = workers.saturating_sub(1);
+        if further == 0 || scratch == 0 {
+            return plan;
+        }
+        plan.next_multiple_of(ALIGN).saturating_add(scratch.saturating_mul(further))
+    }
 }
 
 /// An input or output.

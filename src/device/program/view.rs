@@ -140,13 +140,7 @@ impl<'p> Program<'p> {
     /// Bytes of arena that a run on `workers` threads needs (0 counts as 1): the plan, and one scratch more for each further
     /// worker.
     pub fn arena_len(&self, workers: usize) -> usize {
-        let scratch = index(self.header.scratch_len).next_multiple_of(ALIGN);
-        let plan = index(self.header.arena_len);
-        let further = workers.saturating_sub(1);
-        if further == 0 || scratch == 0 {
-            return plan;
-        }
-        plan.next_multiple_of(ALIGN).saturating_add(scratch.saturating_mul(further))
+        self.header.arena_bytes(workers)
     }
 
     /// Bytes of the largest scratch.

@@ -17,12 +17,17 @@ use crate::host::graph::Graph;
 use crate::host::memory::Placement;
 use crate::host::{Error, ErrorKind, Result};
 
-use super::AlignedBytes;
 use super::pack::pack;
 use super::schedule::{self, DTYPE, Schedule, Step};
+use super::{AlignedBytes, MemoryLimit};
 
 /// The program of a schedule whose buffer `i` lies at `placement.offsets[i]`; read back and checked.
-pub(super) fn emit(graph: &Graph, schedule: &Schedule, placement: &Placement) -> Result<AlignedBytes> {
+pub(super) fn emit(
+    graph: &Graph,
+    schedule: &Schedule,
+    placement: &Placement,
+    limit: MemoryLimit,
+) -> Result<AlignedBytes> {
     let mut names = Names::default();
     let offsets = &placement.offsets;
     let (constants, weights_len) = constant_spans(schedule)?;
@@ -61,6 +66,8 @@ pub(super) fn emit(graph: &Graph, schedule: &Schedule, placement: &Placement) ->
     };
 
     let len = fits(weights_offset)?.checked_add(weights_len).ok_or_else(program_too_large)?;
+    let arena = header.arena_bytes(limit.threads) as u64;
+    limit.check(constant_bytes(graph), len.into(), arena)?;
     let mut bytes = AlignedBytes::zeroed(len as usize);
     let sections =
         [(0, bytes_of(&header)), (size_of::<Header>(), &head), (names_offset, names.text.as_bytes())];
@@ -80,6 +87,12 @@ pub(super) fn emit(graph: &Graph, schedule: &Schedule, placement: &Placement) ->
                 .remedy("please report the model to salto's maintainers"))
         }
     }
+}
+
+/// Bytes of the graph's constants.
+fn constant_bytes(graph: &Graph) -> u64 {
+    let constants = graph.values().filter_map(|(_, value)| value.constant.as_ref());
+    constants.map(|constant| constant.len() as u64 * constant.dtype().bytes() as u64).sum()
 }
 
 /// Where each constant lies in the section of weights, and the section's length.

@@ -7,6 +7,7 @@
 mod algorithm;
 mod aligned;
 mod emit;
+mod limit;
 mod lower;
 mod order;
 mod pack;
@@ -25,6 +26,7 @@ use super::optimize::{legalize, optimize};
 use super::{Error, ErrorKind, Result};
 
 pub use aligned::AlignedBytes;
+pub use limit::MemoryLimit;
 
 use place::Lives;
 use schedule::Schedule;
@@ -35,11 +37,12 @@ pub struct CompileOptions {
     keep: Vec<String>,
     optimize: bool,
     winograd: bool,
+    limit: MemoryLimit,
 }
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { keep: Vec::new(), optimize: true, winograd: true }
+        Self { keep: Vec::new(), optimize: true, winograd: true, limit: MemoryLimit::default() }
     }
 }
 
@@ -64,6 +67,17 @@ impl CompileOptions {
     #[must_use]
     pub fn winograd(self, winograd: bool) -> Self {
         Self { winograd, ..self }
+    }
+
+    /// How much memory the network may take, and on how many threads (4 GiB on one, unless said otherwise).
+    #[must_use]
+    pub fn memory_limit(self, limit: MemoryLimit) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// The limit of memory.
+    pub const fn limit(&self) -> MemoryLimit {
+        self.limit
     }
 }
 
@@ -95,7 +109,7 @@ impl Compiled {
 ///
 /// # Errors
 /// The graph contradicts itself or has no output; a tensor to keep does not exist; an operator needs a constant where the graph
-/// has none; something is too large for 32-bit addresses.
+/// has none; something is too large for 32-bit addresses, or would take more memory than is allowed.
 pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Compiled> {
     graph.validate()?;
     let mut graph = graph.clone();
@@ -106,7 +120,7 @@ pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Compiled> {
     legalize(&mut graph)?;
     let schedule = smallest_schedule(&graph, options)?;
     let placement = Lives::of(&schedule).place()?;
-    let bytes = emit::emit(&graph, &schedule, &placement)?;
+    let bytes = emit::emit(&graph, &schedule, &placement, options.limit)?;
     Ok(Compiled { bytes, certificate: placement.certificate })
 }
 

@@ -42,6 +42,9 @@ pub struct ImportOptions {
     pub shapes: Vec<(String, Vec<u32>)>,
     /// Inputs that become constants, by name.
     pub bindings: Vec<(String, Tensor)>,
+    /// The most bytes that constants may take, those that are made while folding included; none for as many as the file pays
+    /// for.
+    pub max_memory: Option<u64>,
 }
 
 impl ImportOptions {
@@ -56,6 +59,13 @@ impl ImportOptions {
     #[must_use]
     pub fn with_constant(mut self, name: impl Into<String>, tensor: Tensor) -> Self {
         self.bindings.push((name.into(), tensor));
+        self
+    }
+
+    /// The same options, and constants take at most this many bytes.
+    #[must_use]
+    pub fn with_max_memory(mut self, bytes: u64) -> Self {
+        self.max_memory = Some(bytes);
         self
     }
 }
@@ -110,7 +120,7 @@ fn import_with(bytes: &[u8], options: &ImportOptions, external: &ExternalData) -
     if let Some(error) = refusal::all_at_once(nodes.iter().filter_map(refuse).collect()) {
         return Err(error);
     }
-    let mut scope = Scope::new(external);
+    let mut scope = Scope::new(external, options.max_memory.unwrap_or(u64::MAX));
     for input in ports::inputs(&model.graph, options)? {
         scope.add_input(&input)?;
     }

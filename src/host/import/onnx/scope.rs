@@ -30,6 +30,9 @@ const FREE_ELEMENTS: u64 = 1 << 22;
 /// How often, on average, an element of the file may be copied into another order or folded.
 const COPIES: u64 = 8;
 
+/// Bytes of an element of a constant: `f32`.
+const ELEMENT_BYTES: u64 = 4;
+
 /// Which constant of the graph: where its data lies, its dimensions, and the order in which its axes are stored.
 #[derive(PartialEq, Eq, Hash)]
 struct StoredKey {
@@ -49,13 +52,16 @@ pub(super) struct Scope<'m> {
     stored: HashMap<StoredKey, (Tensor, ValueId)>,
     /// Elements that may still be made of constants.
     budget: u64,
+    /// Bytes that constants may still take.
+    room: Room,
     external: &'m ExternalData,
 }
 
 impl<'m> Scope<'m> {
-    pub(super) fn new(external: &'m ExternalData) -> Self {
+    pub(super) fn new(external: &'m ExternalData, max_bytes: u64) -> Self {
         let (graph, operands, sequences) = (Graph::new(""), HashMap::new(), HashMap::new());
-        Self { graph, operands, sequences, stored: HashMap::new(), budget: FREE_ELEMENTS, external }
+        let (budget, room) = (FREE_ELEMENTS, Room { left: max_bytes, all: max_bytes });
+        Self { graph, operands, sequences, stored: HashMap::new(), budget, room, external }
     }
 
     pub(super) fn add_input(&mut self, input: &Input<'m>) -> Result<()> {
@@ -116,6 +122,9 @@ impl<'m> Scope<'m> {
     }
 
     pub(super) fn decode(&mut self, proto: &TensorProto) -> Result<Tensor> {
+        let len = proto.dims.iter().try_fold(1u64, |len, &dim| len.checked_mul(u64::try_from(dim).ok()?));
+        // What cannot be counted is refused by `decode`.
+        self.room.take(len.unwrap_or(0))?;
         let tensor = decode(proto, self.external)?;
         self.grant(&tensor);
         Ok(tensor)
@@ -131,7 +140,7 @@ impl<'m> Scope<'m> {
         let left = len.and_then(|len| self.budget.checked_sub(u64::from(len)));
         self.budget =
             left.ok_or_else(|| Error::new(ErrorKind::Limit, "constants would outgrow the file by far"))?;
-        Ok(())
+        self.room.take(len.unwrap_or(0).into())
     }
 
     /// A constant of the graph: the tensor with its axes in this order (as they are if empty).
@@ -150,6 +159,29 @@ impl<'m> Scope<'m> {
         // The tensor is kept, so that no other data can take its place in memory.
         self.stored.insert(key, (tensor.clone(), value));
         Ok(value)
+    }
+}
+
+/// The memory that constants may take.
+struct Room {
+    left: u64,
+    all: u64,
+}
+
+impl Room {
+    /// Takes the room of some elements.
+    fn take(&mut self, elements: u64) -> Result<()> {
+        let left = elements.checked_mul(ELEMENT_BYTES).and_then(|bytes| self.left.checked_sub(bytes));
+        self.left = left.ok_or_else(|| {
+            let taken = self.all - self.left;
+            let reason = format!(
+                "it needs more memory than the {} bytes that are allowed ({taken} are taken by constants, and {elements} more \
+                 elements are wanted)",
+                self.all
+            );
+            Error::new(ErrorKind::Limit, reason).remedy("allow more with --max-memory")
+        })?;
+        Ok(())
     }
 }
 
