@@ -70,8 +70,10 @@ pub mod host;
 
 pub use device::engine::Engine;
 pub use device::program::Program;
+#[cfg(feature = "std")]
+pub use host::LoadOptions;
 #[cfg(feature = "alloc")]
-pub use host::{Error, Model, Session};
+pub use host::{Error, Model, Session, SessionOptions};
 
 /// The code in the README compiles and runs.
 #[cfg(all(doctest, feature = "std"))]

@@ -12,6 +12,7 @@ pub mod memory;
 mod model;
 pub mod optimize;
 pub mod report;
+mod session;
 #[cfg(feature = "std")]
 #[allow(
     unsafe_code,
@@ -22,4 +23,5 @@ pub mod threads;
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "std")]
 pub use model::LoadOptions;
-pub use model::{Model, Port, Session, SessionOptions};
+pub use model::{Model, Port};
+pub use session::{Session, SessionOptions};

@@ -1,8 +1,8 @@
 //! The library in few words: `Model::load(path)?.session()?.run(&inputs)`.
 //!
-//! A [`Model`] is a compiled program with its ports; a [`Session`] adds the arena and threads of one user. Inputs and outputs
-//! go in and out in the model's own layout (`[n, c, h, w]` for ONNX), or as stored (`[n, h, w, c]`) if the session says so.
-//! Called by users of the library and by the command line.
+//! A [`Model`] is a compiled program with its ports; a [`Session`](super::Session) adds the arena and threads of one user.
+//! What flows in is a file, a graph or a program's bytes; what flows out are sessions and summaries. Called by users of the
+//! library and by the command line.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -12,12 +12,10 @@ use alloc::vec::Vec;
 #[cfg(feature = "std")]
 use std::path::Path;
 
-use crate::device::engine::{Engine, StepHook};
 #[cfg(feature = "std")]
 use crate::device::program::record::MAGIC;
 use crate::device::program::{self, Program, ProgramError};
-use crate::device::simd::Level;
-use crate::device::tensor::{DType, Extent, ModelLayout, Shape};
+use crate::device::tensor::{DType, ModelLayout, Shape};
 
 #[cfg(feature = "std")]
 use super::compile::MemoryLimit;
@@ -27,11 +25,9 @@ use super::graph::Graph;
 use super::import::onnx::{ImportOptions, import, import_file};
 use super::memory::Certificate;
 use super::report::Inspection;
-#[cfg(feature = "std")]
-use super::threads::ThreadPool;
 use super::{Error, ErrorKind, Result};
 
-/// A network that is ready to run. Cheap to clone; sessions share its program.
+/// A network that is ready to run. Cheap to clone, and for as many threads as like: sessions share its program.
 #[derive(Clone, Debug)]
 pub struct Model(Arc<Parts>);
 
@@ -95,6 +91,14 @@ pub struct LoadOptions {
 impl Model {
     /// Loads a file: a program (`.salto`), or an ONNX model, which is imported and compiled for this machine.
     ///
+    /// ```
+    /// use salto::Model;
+    ///
+    /// let model = Model::load("examples/digits/digits.onnx")?;
+    /// assert_eq!(model.inputs()[0].model_dims(), [1, 1, 8, 8]);
+    /// # Ok::<(), salto::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The file cannot be read, or is neither; all that [`import_file`] and [`compile`] refuse.
     #[cfg(feature = "std")]
@@ -103,6 +107,22 @@ impl Model {
     }
 
     /// Loads a file with other options than the default ones. A program is as it was compiled: they do not change it.
+    ///
+    /// ```
+    /// use salto::host::compile::CompileOptions;
+    /// use salto::host::import::onnx::ImportOptions;
+    /// use salto::{LoadOptions, Model};
+    ///
+    /// let options = LoadOptions {
+    ///     // Where the model leaves dimensions free; here they are as they are.
+    ///     import: ImportOptions::default().with_shape("input", [1, 1, 8, 8]),
+    ///     // Least memory, and a tensor from inside as a further output.
+    ///     compile: CompileOptions::default().winograd(false).keep(&["stem.relu"]),
+    /// };
+    /// let model = Model::load_with("examples/digits/digits.onnx", &options)?;
+    /// assert_eq!(model.outputs()[1].name, "stem.relu");
+    /// # Ok::<(), salto::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Model::load`].
@@ -145,6 +165,14 @@ impl Model {
 
     /// Imports and compiles the bytes of an ONNX file.
     ///
+    /// ```
+    /// use salto::Model;
+    ///
+    /// let model = Model::from_onnx(include_bytes!("../../examples/digits/digits.onnx"))?;
+    /// assert_eq!(model.outputs()[0].len(), 10);
+    /// # Ok::<(), salto::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`import`] and [`compile`].
     #[cfg(feature = "std")]
@@ -154,10 +182,43 @@ impl Model {
 
     /// Compiles a graph with the default options.
     ///
+    /// ```
+    /// use salto::Model;
+    /// use salto::host::graph::{Builder, ConvLayer, Seeded};
+    ///
+    /// let mut net = Builder::new("small", Seeded::new(1));
+    /// let x = net.input("image", &[1, 8, 8, 3])?;
+    /// let x = net.conv(x, ConvLayer::new(16, 3))?;
+    /// let x = net.relu(x)?;
+    /// net.output(x);
+    /// let model = Model::from_graph(&net.finish()?)?;
+    /// assert_eq!(model.outputs()[0].model_dims(), [1, 8, 8, 16]);
+    /// # Ok::<(), salto::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`compile`].
     pub fn from_graph(graph: &Graph) -> Result<Self> {
-        Ok(Self::from_compiled(compile(graph, &CompileOptions::default())?))
+        Self::from_graph_with(graph, &CompileOptions::default())
+    }
+
+    /// Compiles a graph with these options.
+    ///
+    /// ```
+    /// use salto::Model;
+    /// use salto::host::compile::CompileOptions;
+    /// use salto::host::graph::{Seeded, zoo};
+    ///
+    /// let graph = zoo::resnet8(&zoo::Options::default(), Seeded::new(1))?;
+    /// let small = Model::from_graph_with(&graph, &CompileOptions::default().winograd(false))?;
+    /// assert!(small.arena_len() <= Model::from_graph(&graph)?.arena_len());
+    /// # Ok::<(), salto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`compile`].
+    pub fn from_graph_with(graph: &Graph, options: &CompileOptions) -> Result<Self> {
+        Ok(Self::from_compiled(compile(graph, options)?))
     }
 
     /// A model of what [`compile`] made.
@@ -167,6 +228,16 @@ impl Model {
     }
 
     /// Reads a program (the content of a `.salto` file) and checks it.
+    ///
+    /// ```
+    /// use salto::Model;
+    ///
+    /// let model = Model::load("examples/digits/digits.onnx")?;
+    /// let again = Model::from_program(model.program_bytes())?;
+    /// assert_eq!(again.inputs(), model.inputs());
+    /// assert!(Model::from_program(b"anything else").is_err());
+    /// # Ok::<(), salto::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The bytes are no program that can run.
@@ -189,14 +260,55 @@ impl Model {
         Self(Arc::new(Parts { inputs, outputs, arena_len, certificate, bytes }))
     }
 
-    /// Inputs, in the order in which [`Session::run`] takes them.
+    /// Inputs, in the order in which [`Session::run`](super::Session::run) takes them.
     pub fn inputs(&self) -> &[Port] {
         &self.0.inputs
     }
 
-    /// Outputs, in the order in which [`Session::run`] gives them.
+    /// Outputs, in the order in which [`Session::run`](super::Session::run) gives them.
     pub fn outputs(&self) -> &[Port] {
         &self.0.outputs
+    }
+
+    /// The input of this name.
+    ///
+    /// ```
+    /// use salto::Model;
+    ///
+    /// let model = Model::load("examples/digits/digits.onnx")?;
+    /// assert_eq!(model.input("input")?.len(), 64);
+    /// assert_eq!(model.output("probabilities")?.model_dims(), [1, 10]);
+    /// # Ok::<(), salto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// No input has it.
+    pub fn input(&self, name: &str) -> Result<&Port> {
+        self.input_index(name).map(|i| &self.0.inputs[i])
+    }
+
+    /// The output of this name.
+    ///
+    /// # Errors
+    /// No output has it.
+    pub fn output(&self, name: &str) -> Result<&Port> {
+        self.output_index(name).map(|i| &self.0.outputs[i])
+    }
+
+    /// Which input has this name: its place in [`Self::inputs`].
+    ///
+    /// # Errors
+    /// None has it.
+    pub fn input_index(&self, name: &str) -> Result<usize> {
+        index("input", &self.0.inputs, name)
+    }
+
+    /// Which output has this name: its place in [`Self::outputs`].
+    ///
+    /// # Errors
+    /// None has it.
+    pub fn output_index(&self, name: &str) -> Result<usize> {
+        index("output", &self.0.outputs, name)
     }
 
     /// Bytes of arena that a run on one thread needs.
@@ -211,159 +323,42 @@ impl Model {
 
     /// What the network costs: its layers with shapes, parameters and multiply-accumulates, and where its RAM peaks and why.
     /// It displays as a text, the one that `salto inspect` prints.
+    ///
+    /// ```
+    /// use salto::Model;
+    ///
+    /// let summary = Model::load("examples/digits/digits.onnx")?.summary();
+    /// println!("{summary}");
+    /// assert!(summary.macs > 0 && summary.parameters > 0);
+    /// // Why is RAM what it is?
+    /// let peak = summary.memory.peak.expect("there are steps");
+    /// for resident in &peak.residents {
+    ///     println!("{} bytes: {} ({})", resident.bytes, resident.holds, resident.reason);
+    /// }
+    /// # Ok::<(), salto::Error>(())
+    /// ```
     pub fn summary(&self) -> Inspection {
         Inspection::new(&self.program(), self.certificate())
     }
 
-    /// The program's bytes: the content of a `.salto` file.
+    /// The program's bytes: the content of a `.salto` file, `std::fs::write("net.salto", model.program_bytes())`.
     pub fn program_bytes(&self) -> &[u8] {
         &self.0.bytes
     }
 
-    /// A session on the calling thread.
-    ///
-    /// # Errors
-    /// As [`Model::session_with`].
-    pub fn session(&self) -> Result<Session> {
-        self.session_with(&SessionOptions::default())
-    }
-
-    /// A session.
-    ///
-    /// # Errors
-    /// The operating system refuses to start a thread.
-    pub fn session_with(&self, options: &SessionOptions) -> Result<Session> {
-        let program = self.program();
-        #[cfg(feature = "std")]
-        let (pool, workers) = {
-            let pool = ThreadPool::new(options.threads)?;
-            let workers = crate::device::engine::BandExecutor::workers(&pool);
-            (pool, workers)
-        };
-        #[cfg(not(feature = "std"))]
-        let workers = 1;
-        Ok(Session {
-            arena: AlignedBytes::zeroed(program.arena_len(workers)),
-            model: self.clone(),
-            level: options.level.unwrap_or_else(Level::detect),
-            as_stored: options.as_stored,
-            #[cfg(feature = "std")]
-            pool,
-        })
-    }
-
-    /// The program. It was checked when the model was made.
+    /// The program, for an [`Engine`](crate::Engine) of the caller's own. It was checked when the model was made.
     pub fn program(&self) -> Program<'_> {
         read(&self.0.bytes)
     }
 }
 
-/// What a session may choose.
-#[derive(Clone, Copy, Debug)]
-pub struct SessionOptions {
-    /// Threads, the calling one included; 0 takes as many as there are cores. Without std there is only one. Default 1.
-    pub threads: usize,
-    /// The SIMD level; the CPU's best one if none is named.
-    pub level: Option<Level>,
-    /// Are inputs and outputs `[n, h, w, c]` even if the model's own layout differs?
-    pub as_stored: bool,
-}
-
-impl Default for SessionOptions {
-    fn default() -> Self {
-        Self { threads: 1, level: None, as_stored: false }
-    }
-}
-
-/// A model with an arena and threads to run it.
-#[derive(Debug)]
-pub struct Session {
-    model: Model,
-    arena: AlignedBytes,
-    level: Level,
-    as_stored: bool,
-    #[cfg(feature = "std")]
-    pool: ThreadPool,
-}
-
-impl Session {
-    /// The model.
-    pub fn model(&self) -> &Model {
-        &self.model
-    }
-
-    /// Bytes of the arena.
-    pub fn arena_len(&self) -> usize {
-        self.arena.len()
-    }
-
-    /// Threads, the calling one included.
-    pub fn threads(&self) -> usize {
-        #[cfg(feature = "std")]
-        return crate::device::engine::BandExecutor::workers(&self.pool);
-        #[cfg(not(feature = "std"))]
-        1
-    }
-
-    /// The SIMD level.
-    pub fn level(&self) -> Level {
-        self.level
-    }
-
-    /// Runs the network once.
-    ///
-    /// # Errors
-    /// There are more or fewer inputs than the model has, or one has a wrong number of elements.
-    pub fn run(&mut self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
-        self.run_watched(inputs, ())
-    }
-
-    /// Runs the network once, watched step by step.
-    ///
-    /// # Errors
-    /// As [`Session::run`].
-    pub fn run_watched(&mut self, inputs: &[&[f32]], hook: impl StepHook) -> Result<Vec<Vec<f32>>> {
-        let mut outputs: Vec<Vec<f32>> =
-            self.model.outputs().iter().map(|port| vec![0.0; port.len()]).collect();
-        let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-        self.compute(inputs, &mut slices, hook)?;
-        Ok(outputs)
-    }
-
-    /// Runs the network once, into memory of the caller's: on one thread nothing is allocated.
-    ///
-    /// # Errors
-    /// There are more or fewer inputs or outputs than the model has, or one has a wrong number of elements.
-    pub fn run_into(&mut self, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) -> Result<()> {
-        self.compute(inputs, outputs, ())
-    }
-
-    fn compute(&mut self, inputs: &[&[f32]], outputs: &mut [&mut [f32]], hook: impl StepHook) -> Result<()> {
-        let Parts { inputs: input_ports, outputs: output_ports, .. } = &*self.model.0;
-        check_lens("input", input_ports, inputs.iter().map(|input| input.len()))?;
-        check_lens("output", output_ports, outputs.iter().map(|output| output.len()))?;
-        let program = self.model.program();
-        let engine = Engine::new(&program, &mut self.arena).map_err(refused)?.with_level(self.level);
-        #[cfg(feature = "std")]
-        let engine = engine.with_executor(&self.pool).map_err(refused)?;
-        let mut engine = engine.with_hook(hook);
-        for (i, (port, input)) in input_ports.iter().zip(inputs).enumerate() {
-            let stored = engine.input_mut::<f32>(i).map_err(refused)?;
-            match planes(port, self.as_stored) {
-                Some(extent) => interleave(&extent, input, stored),
-                None => stored.copy_from_slice(input),
-            }
-        }
-        engine.run();
-        for (i, (port, output)) in output_ports.iter().zip(outputs).enumerate() {
-            let stored = engine.output::<f32>(i).map_err(refused)?;
-            match planes(port, self.as_stored) {
-                Some(extent) => deinterleave(&extent, stored, output),
-                None => output.copy_from_slice(stored),
-            }
-        }
-        Ok(())
-    }
+/// The place of the port of this name.
+fn index(what: &str, ports: &[Port], name: &str) -> Result<usize> {
+    ports.iter().position(|port| port.name == name).ok_or_else(|| {
+        let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
+        let reason = format!("no {what} is named '{name}'; the {what}s are {}", names.join(", "));
+        Error::new(ErrorKind::Argument, reason).remedy("name one of them")
+    })
 }
 
 /// The program in bytes that [`Program::from_bytes`] has accepted and that nobody could change since.
@@ -404,95 +399,18 @@ fn begins_with_magic(path: &Path) -> Result<bool> {
     }
 }
 
-/// The extent of a port whose channels are planes for the caller and interleaved in the arena; `None` if both are the same.
-fn planes(port: &Port, as_stored: bool) -> Option<Extent> {
-    let extent = Extent::of(&port.shape);
-    let differs = !as_stored
-        && port.layout == ModelLayout::ChannelsFirst
-        && port.shape.rank() == 4
-        && extent.c != 1
-        && extent.h * extent.w != 1;
-    differs.then_some(extent)
-}
-
-/// `[n, c, h, w]` to `[n, h, w, c]`.
-fn interleave(extent: &Extent, from: &[f32], to: &mut [f32]) {
-    let (channels, pixels) = (extent.c as usize, extent.h as usize * extent.w as usize);
-    let pictures = from.chunks_exact(pixels * channels).zip(to.chunks_exact_mut(pixels * channels));
-    pictures.for_each(|(from, to)| transpose(from, pixels, to));
-}
-
-/// `[n, h, w, c]` to `[n, c, h, w]`.
-fn deinterleave(extent: &Extent, from: &[f32], to: &mut [f32]) {
-    let (channels, pixels) = (extent.c as usize, extent.h as usize * extent.w as usize);
-    let pictures = from.chunks_exact(pixels * channels).zip(to.chunks_exact_mut(pixels * channels));
-    pictures.for_each(|(from, to)| transpose(from, channels, to));
-}
-
-/// Transposes a matrix with `columns` columns: a square of one cache line's width at a time through a small copy, so that lines
-/// that lie a power of two apart do not drive each other out of the cache.
-fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
-    const SIDE: usize = 16;
-    let rows = from.len() / columns;
-    let mut square = [[0.0; SIDE]; SIDE];
-    for first_row in (0..rows).step_by(SIDE) {
-        let height = SIDE.min(rows - first_row);
-        for first_column in (0..columns).step_by(SIDE) {
-            let width = SIDE.min(columns - first_column);
-            for y in 0..height {
-                let line = &from[(first_row + y) * columns + first_column..][..width];
-                square.iter_mut().zip(line).for_each(|(column, &x)| column[y] = x);
-            }
-            for (x, column) in square.iter().enumerate().take(width) {
-                let line = &mut to[(first_column + x) * rows + first_row..][..height];
-                match line.first_chunk_mut::<SIDE>() {
-                    Some(line) => *line = *column,
-                    None => line.copy_from_slice(&column[..height]),
-                }
-            }
-        }
-    }
-}
-
-/// Checks number and lengths of what the caller passes.
-fn check_lens(what: &str, ports: &[Port], lens: impl ExactSizeIterator<Item = usize>) -> Result<()> {
-    if ports.len() != lens.len() {
-        let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
-        let reason = format!("{} {what}s given, the model has {}", lens.len(), ports.len());
-        let remedy = format!("pass one slice for each of: {}", names.join(", "));
-        return Err(Error::new(ErrorKind::Argument, reason).remedy(remedy));
-    }
-    for (port, len) in ports.iter().zip(lens) {
-        if port.len() != len {
-            let dims = Shape::new(&port.model_dims()).unwrap_or(port.shape);
-            let reason =
-                format!("{what} '{}' has {len} elements, the model's shape {dims} {}", port.name, port.len());
-            return Err(Error::new(ErrorKind::Argument, reason));
-        }
-    }
-    Ok(())
-}
-
-/// An engine that refuses its arena or a port: cannot happen, as the session sized both from the same program.
-fn refused(error: crate::device::engine::EngineError) -> Error {
-    Error::new(ErrorKind::Invalid, format!("the engine refuses to run: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::engine::Engine;
     use crate::host::graph::{Seeded, zoo};
 
+    /// Threads may share a model; the compiler proves it here.
     #[test]
-    fn planes_and_pixels_are_each_others_inverse() {
-        let extent = Extent::new(2, 9, 11, 21);
-        let planes: Vec<f32> = (0..2 * 9 * 11 * 21).map(|i| i as f32).collect();
-        let mut pixels = vec![0.0; planes.len()];
-        interleave(&extent, &planes, &mut pixels);
-        assert_eq!(pixels[((9 + 4) * 11 + 3) * 21 + 2], planes[((21 + 2) * 9 + 4) * 11 + 3]);
-        let mut back = vec![0.0; planes.len()];
-        deinterleave(&extent, &pixels, &mut back);
-        assert_eq!(back, planes);
+    fn a_model_is_for_many_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Model>();
+        shared::<Program<'_>>();
     }
 
     #[test]
@@ -515,29 +433,5 @@ mod tests {
         let mut arena = AlignedBytes::zeroed(program.arena_len(1));
         let refused = EngineError::MissingOperand { step: 0, operator: OpCode::Conv };
         assert_eq!(Engine::new(&program, &mut arena).err(), Some(refused));
-    }
-
-    /// Law 7, for a whole network; the kernels' own tests compare the levels too. Its name has `device` in it, so that it also
-    /// runs where the device's tests run in an emulator.
-    #[test]
-    fn every_fused_level_of_the_device_gives_the_bits_of_plain_rust() {
-        let model =
-            Model::from_graph(&zoo::resnet8(&zoo::Options::default(), Seeded::new(1)).unwrap()).unwrap();
-        let input: Vec<f32> = (0..model.inputs()[0].len()).map(|i| (i % 61) as f32 / 30.0 - 1.0).collect();
-        let bits = |name: &str| {
-            let level = Level::named(name);
-            let options = SessionOptions { level, ..Default::default() };
-            let mut session = level.map(|_| model.session_with(&options).unwrap())?;
-            let output = session.run(&[&input]).unwrap().swap_remove(0);
-            Some(output.into_iter().map(f32::to_bits).collect::<Vec<_>>())
-        };
-        let plain = bits("scalar");
-        for name in Level::NAMES.iter().filter(|name| **name != "portable") {
-            match bits(name) {
-                None => std::println!("skipped: this CPU lacks {name}"),
-                level => assert_eq!(level, plain, "{name}"),
-            }
-        }
-        assert_ne!(bits("portable"), plain, "the portable level rounds twice");
     }
 }

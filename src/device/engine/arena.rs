@@ -3,6 +3,15 @@
 use core::ops::{Deref, DerefMut};
 
 /// `N` bytes at a multiple of 64: an arena for a `static`, without heap.
+///
+/// ```
+/// use salto::device::engine::AlignedArena;
+///
+/// let arena = AlignedArena::<4096>::new();
+/// assert_eq!((arena.len(), arena.as_ptr().addr() % 64), (4096, 0));
+/// ```
+///
+/// With [`program::arena_len`](crate::device::program::arena_len) `N` is what the program needs, known when the firmware is compiled.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct AlignedArena<const N: usize>([u8; N]);

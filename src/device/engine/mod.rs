@@ -39,6 +39,24 @@ use operators::{AllOperators, OperatorTable};
 /// Runs one program in one arena.
 ///
 /// `O` is the table of operators, `X` runs the bands, `H` watches the steps. Many engines may share a program.
+///
+/// On a device the program lies in flash and the arena in a `static` ([`AlignedArena`]); a host has both on its heap:
+///
+/// ```
+/// use salto::host::compile::AlignedBytes;
+/// use salto::{Engine, Model, Program};
+///
+/// let model = Model::load("examples/digits/digits.onnx")?;
+/// let program = Program::from_bytes(model.program_bytes())?;
+/// let mut arena = AlignedBytes::zeroed(program.arena_len(1));
+/// let mut engine = Engine::new(&program, &mut arena)?;
+/// // A camera or a DMA channel may write here itself.
+/// engine.input_mut::<f32>(0)?.fill(0.5);
+/// engine.run();
+/// let probabilities = engine.output::<f32>(0)?;
+/// assert_eq!(probabilities.len(), 10);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Engine<'a, O = AllOperators, X = Serial, H = ()> {
     program: Program<'a>,
@@ -54,6 +72,18 @@ pub struct Engine<'a, O = AllOperators, X = Serial, H = ()> {
 impl<'a> Engine<'a> {
     /// An engine with all operators, on the calling thread, at the best SIMD level of the CPU.
     ///
+    /// ```
+    /// # use salto::Model;
+    /// use salto::device::engine::{AlignedArena, Engine, EngineError};
+    ///
+    /// # let model = Model::load("examples/digits/digits.onnx").expect("a model");
+    /// # let program = model.program();
+    /// let mut arena = AlignedArena::<1024>::new();
+    /// let needed = program.arena_len(1);
+    /// let error = Engine::new(&program, &mut arena).err();
+    /// assert_eq!(error, Some(EngineError::ArenaShort { needed, given: 1024 }));
+    /// ```
+    ///
     /// # Errors
     /// The arena is not aligned to 64 bytes or has fewer than [`Program::arena_len`]`(1)`.
     pub fn new(program: &Program<'a>, arena: &'a mut [u8]) -> Result<Self, EngineError> {
@@ -64,6 +94,22 @@ impl<'a> Engine<'a> {
 impl<'a, O: OperatorTable> Engine<'a, O> {
     /// An engine with the operators of a table, and no others linked:
     /// `Engine::with_operators(&program, &mut arena, ops![Conv, Pool])`.
+    ///
+    /// ```
+    /// # use salto::Model;
+    /// use salto::device::engine::operators::{Conv, Pool, Softmax};
+    /// use salto::host::compile::AlignedBytes;
+    /// use salto::{Engine, ops};
+    ///
+    /// # let model = Model::load("examples/digits/digits.onnx")?;
+    /// # let program = model.program();
+    /// let mut arena = AlignedBytes::zeroed(program.arena_len(1));
+    /// let mut engine = Engine::with_operators(&program, &mut arena, ops![Conv, Pool, Softmax])?;
+    /// engine.run();
+    /// // An operator that is missing is told before anything runs.
+    /// assert!(Engine::with_operators(&program, &mut arena, ops![Conv, Pool]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Engine::new`]; a step's operator is not in the table.
@@ -112,6 +158,33 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
 
     /// The same engine, with its bands run by `executor`.
     ///
+    /// ```
+    /// # use salto::Model;
+    /// use salto::Engine;
+    /// use salto::device::engine::BandExecutor;
+    /// use salto::host::compile::AlignedBytes;
+    ///
+    /// /// Threads that live for one step: the simplest executor, and a slow one.
+    /// struct Scoped(usize);
+    ///
+    /// impl BandExecutor for Scoped {
+    ///     fn workers(&self) -> usize {
+    ///         self.0
+    ///     }
+    ///
+    ///     fn execute(&self, work: &(dyn Fn() + Sync)) {
+    ///         std::thread::scope(|scope| (0..self.0).for_each(|_| drop(scope.spawn(work))));
+    ///     }
+    /// }
+    ///
+    /// # let model = Model::load("examples/digits/digits.onnx")?;
+    /// # let program = model.program();
+    /// let mut arena = AlignedBytes::zeroed(program.arena_len(2));
+    /// let mut engine = Engine::new(&program, &mut arena)?.with_executor(Scoped(2))?;
+    /// engine.run();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The arena has fewer bytes than [`Program::arena_len`] for its workers.
     pub fn with_executor<Y: BandExecutor>(self, executor: Y) -> Result<Engine<'a, O, Y, H>, EngineError> {
@@ -122,6 +195,30 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
     }
 
     /// The same engine, watched by `hook`; pass `&mut hook` to keep it.
+    ///
+    /// ```
+    /// # use salto::{Engine, Model, Program, host::compile::AlignedBytes};
+    /// use salto::device::engine::StepHook;
+    /// use salto::device::program::Step;
+    ///
+    /// /// A firmware's timer would read a cycle counter here.
+    /// #[derive(Default)]
+    /// struct Steps(usize);
+    ///
+    /// impl StepHook for Steps {
+    ///     fn after(&mut self, _: usize, _: &Step<'_>) {
+    ///         self.0 += 1;
+    ///     }
+    /// }
+    ///
+    /// # let model = Model::load("examples/digits/digits.onnx")?;
+    /// # let program = model.program();
+    /// # let mut arena = AlignedBytes::zeroed(program.arena_len(1));
+    /// let mut steps = Steps::default();
+    /// Engine::new(&program, &mut arena)?.with_hook(&mut steps).run();
+    /// assert_eq!(steps.0, program.step_count());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_hook<K: StepHook>(self, hook: K) -> Engine<'a, O, X, K> {
         let Self { program, arena, level, executor, workers, operators, .. } = self;
@@ -149,6 +246,22 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
     }
 
     /// Copies `elements` into input `i`.
+    ///
+    /// ```
+    /// # use salto::{Engine, Model, host::compile::AlignedBytes};
+    /// use salto::device::engine::EngineError;
+    ///
+    /// # let model = Model::load("examples/digits/digits.onnx")?;
+    /// # let program = model.program();
+    /// # let mut arena = AlignedBytes::zeroed(program.arena_len(1));
+    /// let mut engine = Engine::new(&program, &mut arena)?;
+    /// engine.set_input(0, &[0.5f32; 64])?;
+    /// let short = engine.set_input(0, &[0.5f32; 63]);
+    /// assert_eq!(short, Err(EngineError::InputLen { expected: 64, given: 63 }));
+    /// // The program's input is of floats.
+    /// assert!(matches!(engine.set_input(0, &[1u8; 64]), Err(EngineError::InputDType { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// There is no such input, or it has another number of elements or elements of another type.

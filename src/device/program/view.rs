@@ -28,6 +28,20 @@ impl<'p> Program<'p> {
     /// Reads a program from its bytes, which must be aligned to [`ALIGN`], and checks everything once: every offset, length,
     /// alignment, type, segment and step, the CRCs, and that no two buffers that live at the same time share memory.
     ///
+    /// ```
+    /// # use salto::Model;
+    /// use salto::Program;
+    ///
+    /// # let model = Model::load("examples/digits/digits.onnx")?;
+    /// # let bytes = model.program_bytes();
+    /// let program = Program::from_bytes(bytes)?;
+    /// let input = program.input(0).expect("there is one");
+    /// assert_eq!((input.name(), input.shape().dims()), ("input", &[1, 8, 8, 1][..]));
+    /// // Half a program is none.
+    /// assert!(Program::from_bytes(&bytes[..bytes.len() / 2]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What is wrong first. Any bytes whatever give a program or an error.
     pub fn from_bytes(bytes: &'p [u8]) -> Result<Self, ProgramError> {

@@ -51,6 +51,18 @@ impl CompileOptions {
     ///
     /// They become outputs before the graph is optimised, so no pass removes them or changes their values; a pass that would
     /// have swallowed one (a fused activation, say) leaves that place as it is.
+    ///
+    /// ```
+    /// use salto::Model;
+    /// use salto::host::compile::CompileOptions;
+    /// use salto::host::import::onnx::{ImportOptions, import_file};
+    ///
+    /// let graph = import_file("examples/digits/digits.onnx", &ImportOptions::default())?;
+    /// let options = CompileOptions::default().keep(&["stem.relu"]);
+    /// let outputs = Model::from_graph_with(&graph, &options)?.session()?.run_named(&[("input", &[0.5; 64])])?;
+    /// assert_eq!(outputs["stem.relu"].len(), 16 * 8 * 8);
+    /// # Ok::<(), salto::Error>(())
+    /// ```
     #[must_use]
     pub fn keep(mut self, tensors: &[impl AsRef<str>]) -> Self {
         self.keep.extend(tensors.iter().map(|name| name.as_ref().to_string()));

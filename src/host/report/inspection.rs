@@ -26,6 +26,8 @@ pub struct Inspection {
     pub layers: Vec<Layer>,
     /// Multiply-accumulates of all steps.
     pub macs: u64,
+    /// Trained numbers of all steps.
+    pub parameters: u64,
     /// Bytes of weights, bias and other constants, as stored.
     pub weight_bytes: u64,
     /// The memory plan.
@@ -56,6 +58,7 @@ impl Inspection {
             inputs: program.inputs().map(|port| PortReport::new(&port)).collect(),
             outputs: program.outputs().map(|port| PortReport::new(&port)).collect(),
             macs: layers.iter().map(|layer| layer.macs).sum(),
+            parameters: layers.iter().map(|layer| layer.parameters).sum(),
             weight_bytes: program.weights().len() as u64,
             layers,
             memory: MemoryReport::new(program, certificate),
@@ -69,7 +72,7 @@ impl Inspection {
             ("operator", Align::Left),
             ("output [n, h, w, c]", Align::Left),
             ("MACs", Align::Right),
-            ("weights", Align::Right),
+            ("parameters", Align::Right),
             ("RAM", Align::Right),
             ("detail", Align::Left),
         ]);
@@ -80,7 +83,7 @@ impl Inspection {
                 layer.operator.clone(),
                 dims(&layer.output),
                 if layer.macs == 0 { String::new() } else { Count(layer.macs).to_string() },
-                if layer.weight_bytes == 0 { String::new() } else { Bytes(layer.weight_bytes).to_string() },
+                if layer.parameters == 0 { String::new() } else { Count(layer.parameters).to_string() },
                 Bytes(layer.live_bytes).to_string(),
                 layer.detail.clone(),
             ]);
@@ -121,6 +124,7 @@ impl fmt::Display for Inspection {
         }
         writeln!(f, "\n{}", self.table())?;
         writeln!(f, "MACs         {:>10}", Count(self.macs).to_string())?;
+        writeln!(f, "parameters   {:>10}", Count(self.parameters).to_string())?;
         writeln!(f, "weights      {:>10}", Bytes(self.weight_bytes).to_string())?;
         write!(f, "{}", self.memory)
     }

@@ -7,7 +7,7 @@ use alloc::{format, vec};
 use crate::device::kernel::params::{
     BinaryKind, ConvAlgorithm, ConvParams, ConvTransposeParams, PoolKind, PoolParams, ResizeKind,
 };
-use crate::device::program::record::Space;
+use crate::device::program::record::{Place, Space};
 use crate::device::program::{Params, Step};
 use crate::device::tensor::{Activation, ActivationKind, Axis, Extent, Window};
 
@@ -29,6 +29,9 @@ pub struct Layer {
     pub output: Vec<u32>,
     /// Multiply-accumulates by the operator's definition, taps in the padding included; 0 for other operators than convolutions.
     pub macs: u64,
+    /// Weights, biases and other trained numbers that are left when batch normalisations are folded; the layout's padding is not
+    /// counted in convolutions.
+    pub parameters: u64,
     /// Bytes of weights, bias and other constants, padding of their layout included.
     pub weight_bytes: u64,
     /// Bytes of scratch for one worker.
@@ -49,11 +52,32 @@ impl Layer {
             detail: detail(step),
             output: output(&step.params),
             macs: macs(&step.params),
+            parameters: parameters(step),
             weight_bytes: constants.map(|place| u64::from(place.len)).sum(),
             scratch_bytes: step.scratch.map_or(0, |scratch| u64::from(scratch.len)),
             live_bytes: 0,
         }
     }
+}
+
+/// Trained numbers of a step.
+fn parameters(step: &Step<'_>) -> u64 {
+    let count = |place: &Place| match place.space == Space::Constants as u32 {
+        true => u64::from(place.len) / size_of::<f32>() as u64,
+        false => 0,
+    };
+    let (window, groups, inputs, outputs) = match &step.params {
+        Params::Conv(conv) => (&conv.window, conv.groups, conv.input.c, conv.output.c),
+        Params::ConvTranspose(conv) => (&conv.window, conv.groups, conv.input.c, conv.output.c),
+        _ => return step.places.iter().map(count).sum(),
+    };
+    let factors = [window.y.kernel, window.x.kernel, inputs / groups.max(1), outputs];
+    let weights = factors.into_iter().fold(1u64, |all, factor| all.saturating_mul(u64::from(factor)));
+    // The first place holds the weights, in the layout of their kernel; then come bias, scale and shift, padded to panels.
+    let channels = [outputs, inputs, inputs].map(u64::from);
+    let vectors =
+        step.places.iter().skip(1).zip(channels).map(|(place, channels)| count(place).min(channels));
+    weights + vectors.sum::<u64>()
 }
 
 /// Multiply-accumulates of a step.
