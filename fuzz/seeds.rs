@@ -13,7 +13,7 @@ use salto::host::compile::{CompileOptions, compile};
 use salto::host::graph::blocks::residual::Shortcut;
 use salto::host::graph::blocks::unet::Upsampling;
 use salto::host::graph::blocks::{dense, highway, residual, unet};
-use salto::host::graph::{Builder, ConvLayer, Graph, Seeded};
+use salto::host::graph::{Builder, ConvLayer, Graph, Interpolate, Op, Seeded};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -71,6 +71,9 @@ fn unet_net() -> salto::host::Result<Graph> {
     let x = net.plus(y, z)?;
     let x = net.max_pool(x, Window::new(3, 3).with_stride(2).with_padding(1))?;
     let x = net.sigmoid(x)?;
+    // Four rows and columns become two, of two taps each.
+    let rows = net.constant(&[2, 3], &[0.0, 0.25, 0.75, 2.0, 0.5, 0.5])?;
+    let x = net.op(Op::Interpolate(Interpolate { input: x, rows, columns: rows, fill: 0.0 }))?;
     net.output(x);
     net.finish()
 }

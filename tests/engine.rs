@@ -9,7 +9,7 @@ use std::thread;
 
 use programs::{Guarded, network, output_bits, run, set_inputs};
 use salto::device::engine::operators::{
-    Binary, Conv, ConvTranspose, Map, Normalize, Pool, Rearrange, Resize, Softmax,
+    Binary, Conv, ConvTranspose, Interpolate, Map, Normalize, Pool, Rearrange, Resize, Softmax,
 };
 use salto::device::engine::{AlignedArena, BandExecutor, Engine, EngineError, StepHook};
 use salto::device::program::record::{Buffer, BufferClass, OpCode};
@@ -218,7 +218,8 @@ fn a_table_names_the_operators_that_an_engine_has() {
     let some = Engine::with_operators(&program, arena.bytes_mut(), ops![Conv, Map, Binary]);
     let pool = program.steps().position(|step| step.operator() == OpCode::Pool).unwrap();
     assert_eq!(some.err(), Some(EngineError::MissingOperator { step: pool, operator: OpCode::Pool }));
-    let all = ops![Normalize, Softmax, Resize, Rearrange, Map, Binary, Pool, ConvTranspose, Conv];
+    let all =
+        ops![Interpolate, Normalize, Softmax, Resize, Rearrange, Map, Binary, Pool, ConvTranspose, Conv];
     let mut engine = Engine::with_operators(&program, arena.bytes_mut(), all).unwrap();
     set_inputs(&mut engine);
     engine.run();

@@ -6,8 +6,8 @@ mod programs;
 use programs::edit::{Record, with_buffer, with_header, with_port, with_step};
 use programs::network;
 use salto::device::kernel::params::{
-    BinaryParams, ConvParams, MapParams, NormalizeParams, PoolParams, RearrangeParams, ResizeParams,
-    SoftmaxParams,
+    BinaryParams, ConvParams, InterpolateParams, MapParams, NormalizeParams, PoolParams, RearrangeParams,
+    ResizeParams, SoftmaxParams,
 };
 use salto::device::program::record::{
     Buffer, BufferClass, FLAG_BACKWARD, FLAG_PARALLEL, NONE, OpCode, Place, Space,
@@ -25,9 +25,10 @@ const MUL: usize = 7;
 const RESIZE: usize = 9;
 const ADD: usize = 10;
 const COPY: usize = 11;
-const REARRANGE: usize = 13;
-const SOFTMAX: usize = 14;
-const NORMALIZE: usize = 16;
+const INTERPOLATE: usize = 12;
+const REARRANGE: usize = 14;
+const SOFTMAX: usize = 15;
+const NORMALIZE: usize = 17;
 
 /// The fault of step `i` after a change.
 #[track_caller]
@@ -55,6 +56,7 @@ fn the_steps_are_the_ones_that_the_tests_mean() {
         (RESIZE, OpCode::Resize),
         (ADD, OpCode::Binary),
         (COPY, OpCode::Map),
+        (INTERPOLATE, OpCode::Interpolate),
         (REARRANGE, OpCode::Rearrange),
         (SOFTMAX, OpCode::Softmax),
         (NORMALIZE, OpCode::Normalize),
@@ -237,5 +239,25 @@ fn a_map_may_be_empty_of_constants_but_not_of_elements() {
     expect_step(ADD, StepFault::Layout, |mut record| {
         let params = record.params::<BinaryParams>();
         (params.a.n, params.b.n, params.output.n) = (0, 0, 0);
+    });
+}
+
+#[test]
+fn a_table_has_a_row_for_each_output() {
+    let params = |change: fn(&mut InterpolateParams)| {
+        move |mut record: Record<'_>| change(record.params::<InterpolateParams>())
+    };
+    expect_step(INTERPOLATE, StepFault::Params, params(|params| params.taps_y = 0));
+    expect_step(INTERPOLATE, StepFault::Params, params(|params| params.taps_x = params.input.w + 1));
+    expect_step(INTERPOLATE, StepFault::Place, params(|params| params.taps_x += 1));
+    expect_step(INTERPOLATE, StepFault::Scratch, |record| record.head.scratch = NONE);
+}
+
+#[test]
+fn what_lies_beyond_an_axis_is_one_of_four_rules() {
+    expect_step(REARRANGE, StepFault::Params, |mut record| record.params::<RearrangeParams>().beyond[5] = 4);
+    expect_step(REARRANGE, StepFault::Params, |mut record| {
+        let params = record.params::<RearrangeParams>();
+        params.low[5] = params.high[5];
     });
 }

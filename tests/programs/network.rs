@@ -1,12 +1,13 @@
 //! A network that uses every operator, every kind of operand and every kind of buffer.
 
 use salto::device::kernel::params::{
-    Beyond, BinaryKind, BinaryParams, ConvAlgorithm, ConvParams, ConvTransposeParams, MapParams,
-    NormalizeParams, PoolKind, PoolParams, RearrangeParams, ResizeKind, ResizeParams, SoftmaxParams,
+    Beyond, BinaryKind, BinaryParams, ConvAlgorithm, ConvParams, ConvTransposeParams, InterpolateParams,
+    MapParams, NormalizeParams, PoolKind, PoolParams, RearrangeParams, ResizeKind, ResizeParams,
+    SoftmaxParams,
 };
 use salto::device::kernel::{
     conv_f32_scratch_len, conv_f32_weight_len, conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
-    normalize_f32_scratch_len, softmax_f32_scratch_len,
+    interpolate_f32_scratch_len, normalize_f32_scratch_len, softmax_f32_scratch_len,
 };
 use salto::device::program::record::{OpCode, Place};
 use salto::device::tensor::{Activation, Extent, Window};
@@ -35,7 +36,8 @@ pub fn network(size: u32, channels: u32) -> Vec<u8> {
     let wide = resize(&mut w, gate, size);
     add(&mut w, up, wide);
     let all = copy(&mut w, &[up, sum]);
-    heads(&mut w, all);
+    let turned = interpolate(&mut w, all);
+    heads(&mut w, turned);
     w.finish()
 }
 
@@ -162,6 +164,19 @@ fn resize(w: &mut Writer, source: Tensor, size: u32) -> Tensor {
         offset_x: scale_x / 2.0 - 0.5,
     };
     w.step(OpCode::Resize, params, &[&[source]], params.output, &[], None)
+}
+
+/// Rows upside down, and columns of two taps each; the last one reads nothing.
+fn interpolate(w: &mut Writer, source: Tensor) -> Tensor {
+    let input = source.extent;
+    let params = InterpolateParams { input, output: input, taps_y: 1, taps_x: 2, fill: 0.5 };
+    let (h, width) = (input.h as i32, input.w as i32);
+    let rows: Vec<f32> = (0..h).flat_map(|y| [(h - 1 - y) as f32, 1.0]).collect();
+    let columns = (0..width).flat_map(|x| [(x % (width - 1)) as f32, 0.25, 0.75]);
+    let columns: Vec<f32> = columns.take(3 * (width as usize - 1)).chain([-1.0, 0.0, 0.0]).collect();
+    let places = [w.floats(&rows), w.floats(&columns)];
+    let scratch_len = interpolate_f32_scratch_len(&params);
+    w.step(OpCode::Interpolate, params, &[&[source]], params.output, &places, scratch_len)
 }
 
 /// `a + b`, over `a`.

@@ -85,6 +85,13 @@ impl Writer {
         Place { space: Space::Constants as u32, offset, len: padded * 4, buffer: NONE }
     }
 
+    /// A constant of these elements.
+    pub fn floats(&mut self, elements: &[f32]) -> Place {
+        let place = self.constant(elements.len() as u32, elements.len() as u32);
+        self.weights[place.offset as usize / 4..][..elements.len()].copy_from_slice(elements);
+        place
+    }
+
     /// One element for each of `channels`.
     pub fn channels(&mut self, channels: u32) -> Place {
         self.constant(channels, channels.next_multiple_of(16))

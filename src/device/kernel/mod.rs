@@ -15,6 +15,7 @@ mod band;
 mod binary;
 mod conv;
 mod conv_transpose;
+mod interpolate;
 mod lane_sum;
 mod map;
 mod normalize;
@@ -38,6 +39,10 @@ pub use conv::{
 pub use conv_transpose::{
     ConvTransposeTask, conv_transpose_f32, conv_transpose_f32_band_multiple, conv_transpose_f32_is_valid,
     conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
+};
+pub use interpolate::{
+    InterpolateTask, interpolate_f32, interpolate_f32_band_multiple, interpolate_f32_is_valid,
+    interpolate_f32_scratch_len, interpolate_f32_table_lens,
 };
 pub use map::{MapTask, map_f32, map_f32_band_multiple, map_f32_is_valid};
 pub use normalize::{

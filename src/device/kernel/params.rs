@@ -308,6 +308,27 @@ pub struct ResizeParams {
     pub offset_x: f32,
 }
 
+/// A resize by tables: an output row is a weighted sum of neighbouring input rows, an output column one of neighbouring columns.
+/// Any interpolation that treats the axes apart is one (cubic, antialiased, cropped).
+///
+/// Source 0 is the input (segments). Places: the tables of rows and of columns, `[output length][1 + taps]` each: the first
+/// input index, which is a whole number, and the weights from there on. Indices are cut to the input; where one is negative or
+/// NaN, the output is `fill`.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct InterpolateParams {
+    /// `[n, h, w, c]` of the input.
+    pub input: Extent,
+    /// `[n, h, w, c]` of the output.
+    pub output: Extent,
+    /// Input rows for an output row, at most those of the input.
+    pub taps_y: u32,
+    /// Input columns for an output column, at most those of the input.
+    pub taps_x: u32,
+    /// The value of rows and columns that read nothing.
+    pub fill: f32,
+}
+
 /// Softmax over the middle axis of `[outer, axis, inner]`: `e^(x − max) / Σ e^(x − max)`, or its logarithm.
 /// Source 0 and the output are one contiguous segment each.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]

@@ -188,11 +188,13 @@ pub enum OpCode {
     Softmax = 8,
     /// [`NormalizeParams`](crate::device::kernel::params::NormalizeParams)
     Normalize = 9,
+    /// [`InterpolateParams`](crate::device::kernel::params::InterpolateParams)
+    Interpolate = 10,
 }
 
 impl OpCode {
     /// All operators, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Conv,
         Self::ConvTranspose,
         Self::Pool,
@@ -202,6 +204,7 @@ impl OpCode {
         Self::Resize,
         Self::Softmax,
         Self::Normalize,
+        Self::Interpolate,
     ];
 
     /// The operator with this number in the program format.
@@ -216,6 +219,7 @@ impl OpCode {
             7 => Self::Resize,
             8 => Self::Softmax,
             9 => Self::Normalize,
+            10 => Self::Interpolate,
             _ => return None,
         })
     }

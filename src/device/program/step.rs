@@ -3,8 +3,8 @@
 use bytemuck::try_from_bytes;
 
 use crate::device::kernel::params::{
-    BinaryParams, ConvParams, ConvTransposeParams, MapParams, NormalizeParams, PoolParams, RearrangeParams,
-    ResizeParams, SoftmaxParams,
+    BinaryParams, ConvParams, ConvTransposeParams, InterpolateParams, MapParams, NormalizeParams, PoolParams,
+    RearrangeParams, ResizeParams, SoftmaxParams,
 };
 use crate::device::tensor::Segment;
 
@@ -33,6 +33,8 @@ pub enum Params<'p> {
     Softmax(&'p SoftmaxParams),
     /// A normalisation.
     Normalize(&'p NormalizeParams),
+    /// A resize by tables.
+    Interpolate(&'p InterpolateParams),
 }
 
 impl<'p> Params<'p> {
@@ -48,6 +50,7 @@ impl<'p> Params<'p> {
             OpCode::Resize => try_from_bytes(bytes).map(Self::Resize),
             OpCode::Softmax => try_from_bytes(bytes).map(Self::Softmax),
             OpCode::Normalize => try_from_bytes(bytes).map(Self::Normalize),
+            OpCode::Interpolate => try_from_bytes(bytes).map(Self::Interpolate),
         }
         .map_err(|_| StepFault::Record)
     }
@@ -64,6 +67,7 @@ impl<'p> Params<'p> {
             Self::Resize(_) => OpCode::Resize,
             Self::Softmax(_) => OpCode::Softmax,
             Self::Normalize(_) => OpCode::Normalize,
+            Self::Interpolate(_) => OpCode::Interpolate,
         }
     }
 }

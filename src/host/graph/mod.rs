@@ -18,6 +18,6 @@ pub use constant::Constant;
 pub use edit::{Graph, Node, NodeId, Port, Uses, Value, ValueId};
 pub use infer::infer;
 pub use op::{
-    Affine, BatchNorm, Binary, Concat, Conv, ConvTranspose, Dense, GlobalPool, MatMul, Normalize, Op, Pad,
-    Pool, PreActivation, Reshape, Resize, Slice, Softmax, Transpose, Unary,
+    Affine, BatchNorm, Binary, Concat, Conv, ConvTranspose, Dense, GlobalPool, Interpolate, MatMul,
+    Normalize, Op, Pad, Pool, PreActivation, Reshape, Resize, Slice, Softmax, Transpose, Unary,
 };

@@ -213,6 +213,23 @@ pub struct Resize {
     pub offset: [f32; 2],
 }
 
+/// A resize of rows and columns by tables: each output row is a weighted sum of neighbouring input rows, each output column one
+/// of neighbouring columns.
+///
+/// A table has a row `[first index, weights…]` for each output; a negative index stands for an output that is `fill`. Tables are
+/// those of [`InterpolateParams`](crate::device::kernel::params::InterpolateParams).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interpolate {
+    /// `[n, h, w, c]`
+    pub input: ValueId,
+    /// `[height, 1 + taps]`, constant
+    pub rows: ValueId,
+    /// `[width, 1 + taps]`, constant
+    pub columns: ValueId,
+    /// The value of outputs that read nothing.
+    pub fill: f32,
+}
+
 /// A concatenation along an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Concat {
@@ -297,6 +314,8 @@ pub enum Op {
     Normalize(Normalize),
     /// Resize.
     Resize(Resize),
+    /// Resize by tables.
+    Interpolate(Interpolate),
     /// Concatenation.
     Concat(Concat),
     /// Other shape.
@@ -350,6 +369,9 @@ macro_rules! operands {
                 list.extend(op.shift.$iter());
             }
             Op::Resize(op) => list.push(&$($mutable)? op.input),
+            Op::Interpolate(op) => {
+                list.extend([&$($mutable)? op.input, &$($mutable)? op.rows, &$($mutable)? op.columns]);
+            }
             Op::Concat(op) => list.extend(op.inputs.$iter()),
             Op::Reshape(op) => list.push(&$($mutable)? op.input),
             Op::Transpose(op) => list.push(&$($mutable)? op.input),
@@ -377,6 +399,7 @@ impl Op {
             Self::Softmax(_) => "Softmax",
             Self::Normalize(_) => "Normalize",
             Self::Resize(_) => "Resize",
+            Self::Interpolate(_) => "Interpolate",
             Self::Concat(_) => "Concat",
             Self::Reshape(_) => "Reshape",
             Self::Transpose(_) => "Transpose",

@@ -40,7 +40,7 @@ fn identity_of(graph: &Graph, op: &Op) -> Option<ValueId> {
             (op.input, same && op.scale == [1.0; 2] && op.offset == [0.0; 2])
         }
         Op::Conv(_) | Op::ConvTranspose(_) | Op::Dense(_) | Op::MatMul(_) | Op::BatchNorm(_) => return None,
-        Op::Binary(_) | Op::Softmax(_) | Op::Normalize(_) => return None,
+        Op::Binary(_) | Op::Softmax(_) | Op::Normalize(_) | Op::Interpolate(_) => return None,
     };
     is_identity.then_some(input)
 }

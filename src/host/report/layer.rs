@@ -113,6 +113,7 @@ fn output(params: &Params<'_>) -> Vec<u32> {
         Params::Binary(binary) => extent(binary.output),
         Params::Map(map) => extent(map.extent),
         Params::Resize(resize) => extent(resize.output),
+        Params::Interpolate(interpolate) => extent(interpolate.output),
         Params::Rearrange(rearrange) => {
             let first = rearrange.dims.iter().position(|dim| *dim != 1).unwrap_or(rearrange.dims.len() - 1);
             rearrange.dims[first..].to_vec()
@@ -130,6 +131,7 @@ fn detail(step: &Step<'_>) -> String {
         Params::Binary(binary) => vec![kind_word(BinaryKind::from_code(binary.kind))],
         Params::Map(_) => Vec::new(),
         Params::Resize(resize) => vec![kind_word(ResizeKind::from_code(resize.kind))],
+        Params::Interpolate(op) => vec![format!("{}×{} taps", op.taps_y, op.taps_x)],
         Params::Rearrange(_) => vec!["copy".into()],
         Params::Softmax(softmax) => {
             vec![if softmax.log == 0 { "softmax" } else { "logarithm of softmax" }.into()]
@@ -157,7 +159,9 @@ fn detail(step: &Step<'_>) -> String {
             words.extend(scaled.then(|| "scale and shift".into()));
             &map.activation
         }
-        Params::Rearrange(_) | Params::Resize(_) | Params::Softmax(_) => &Activation::IDENTITY,
+        Params::Rearrange(_) | Params::Resize(_) | Params::Interpolate(_) | Params::Softmax(_) => {
+            &Activation::IDENTITY
+        }
     };
     words.extend(activation_word(activation));
     words.extend(is_in_place(step).then(|| "in place".into()));

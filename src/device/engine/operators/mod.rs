@@ -7,6 +7,7 @@ mod binary;
 mod compute;
 mod conv;
 mod conv_transpose;
+mod interpolate;
 mod map;
 mod normalize;
 mod pool;
@@ -17,6 +18,7 @@ mod softmax;
 pub use binary::Binary;
 pub use conv::Conv;
 pub use conv_transpose::ConvTranspose;
+pub use interpolate::Interpolate;
 pub use map::Map;
 pub use normalize::Normalize;
 pub use pool::Pool;
@@ -112,7 +114,7 @@ macro_rules! ops {
 
 /// Every operator.
 pub type AllOperators =
-    crate::ops![Conv, ConvTranspose, Pool, Binary, Map, Rearrange, Resize, Softmax, Normalize];
+    crate::ops![Conv, ConvTranspose, Pool, Binary, Map, Rearrange, Resize, Softmax, Normalize, Interpolate];
 
 /// The work of a spatial kernel: `output`'s rows, with `cost` for each element.
 fn spatial(output: &Extent, multiple: u32, cost: u64) -> Work {

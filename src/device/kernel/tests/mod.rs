@@ -2,6 +2,7 @@
 
 mod conv_transpose;
 mod elementwise;
+mod interpolate;
 mod normalize;
 mod pool;
 mod rearrange;

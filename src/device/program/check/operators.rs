@@ -1,15 +1,16 @@
 //! What each operator demands of its operands.
 
 use crate::device::kernel::params::{
-    BinaryParams, ConvParams, ConvTransposeParams, MapParams, NormalizeParams, PoolParams, RearrangeParams,
-    ResizeParams, SoftmaxParams,
+    BinaryParams, ConvParams, ConvTransposeParams, InterpolateParams, MapParams, NormalizeParams, PoolParams,
+    RearrangeParams, ResizeParams, SoftmaxParams,
 };
 use crate::device::kernel::{
     binary_f32_is_valid, conv_f32_is_valid, conv_f32_scratch_len, conv_f32_weight_len,
     conv_transpose_f32_is_valid, conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
-    map_f32_is_valid, normalize_f32_channels, normalize_f32_is_valid, normalize_f32_len,
-    normalize_f32_scratch_len, pool_f32_is_valid, rearrange_f32_is_valid, rearrange_f32_output_len,
-    resize_f32_is_valid, softmax_f32_is_valid, softmax_f32_len, softmax_f32_scratch_len,
+    interpolate_f32_is_valid, interpolate_f32_scratch_len, interpolate_f32_table_lens, map_f32_is_valid,
+    normalize_f32_channels, normalize_f32_is_valid, normalize_f32_len, normalize_f32_scratch_len,
+    pool_f32_is_valid, rearrange_f32_is_valid, rearrange_f32_output_len, resize_f32_is_valid,
+    softmax_f32_is_valid, softmax_f32_len, softmax_f32_scratch_len,
 };
 use crate::device::program::Params;
 use crate::device::program::error::StepFault;
@@ -55,6 +56,7 @@ impl Demand {
             Params::Resize(params) => resize(params),
             Params::Softmax(params) => softmax(params),
             Params::Normalize(params) => normalize(record, params),
+            Params::Interpolate(params) => interpolate(params),
         }
         .ok_or(StepFault::Params)
     }
@@ -195,5 +197,17 @@ fn normalize(record: &Record<'_>, params: &NormalizeParams) -> Option<Demand> {
         places: [optional(0), optional(1), None, None],
         scratch_len: normalize_f32_scratch_len(params)?,
         ..Demand::plain(source, extent)
+    })
+}
+
+fn interpolate(params: &InterpolateParams) -> Option<Demand> {
+    if !interpolate_f32_is_valid(params) {
+        return None;
+    }
+    let (rows, columns) = interpolate_f32_table_lens(params)?;
+    Some(Demand {
+        places: [Some(rows), Some(columns), None, None],
+        scratch_len: interpolate_f32_scratch_len(params)?,
+        ..Demand::plain(Source::apart(params.input), params.output)
     })
 }

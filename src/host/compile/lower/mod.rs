@@ -103,6 +103,7 @@ impl<'g> Lowering<'g> {
             Op::Softmax(op) => self.softmax(output, op),
             Op::Normalize(op) => self.normalize(output, op),
             Op::Resize(op) => self.resize(output, op),
+            Op::Interpolate(op) => self.interpolate(output, op),
             Op::Concat(op) => self.concat(output, op),
             Op::Reshape(op) => self.reshape(output, op),
             Op::Transpose(op) => self.transpose(output, op),

@@ -2,13 +2,14 @@
 
 use alloc::vec::Vec;
 
-use crate::device::kernel::params::{PoolParams, ResizeParams};
+use crate::device::kernel::interpolate_f32_scratch_len;
+use crate::device::kernel::params::{InterpolateParams, PoolParams, ResizeParams};
 use crate::device::program::record::OpCode;
 use crate::device::tensor::{Activation, Extent, Window};
 use crate::host::Result;
-use crate::host::graph::{GlobalPool, Pool, Resize, ValueId};
+use crate::host::graph::{GlobalPool, Interpolate, Pool, Resize, ValueId};
 
-use super::super::schedule::Step;
+use super::super::schedule::{Recipe, Step};
 use super::Lowering;
 
 impl Lowering<'_> {
@@ -41,6 +42,26 @@ impl Lowering<'_> {
             offset_x: op.offset[1],
         };
         self.push_one_to_one(OpCode::Resize, &params, [op.input, output], extents)
+    }
+
+    pub(super) fn interpolate(&mut self, output: ValueId, op: &Interpolate) -> Result<()> {
+        let [input, out] = [op.input, output].map(|value| Extent::of(&self.graph.shape(value)));
+        let mut places = Vec::new();
+        for (table, what) in [(op.rows, "table of rows"), (op.columns, "table of columns")] {
+            self.require_constant(table, what)?;
+            let len = self.graph.shape(table).len();
+            places.push(Some(self.schedule.constants.add(Recipe::Plain(table), len)));
+        }
+        let taps = |table: ValueId| self.graph.shape(table).dims().get(1).map_or(0, |entry| entry - 1);
+        let (taps_y, taps_x) = (taps(op.rows), taps(op.columns));
+        let params = InterpolateParams { input, output: out, taps_y, taps_x, fill: op.fill };
+        let source = self.source(op.input, input)?;
+        let sink = self.output(output, out)?;
+        let mut step = Step::new(OpCode::Interpolate, &params, [source, Vec::new(), Vec::new()], sink);
+        step.places = places;
+        step.scratch = self.scratch(interpolate_f32_scratch_len(&params))?;
+        self.push(step);
+        Ok(())
     }
 
     fn push_one_to_one(

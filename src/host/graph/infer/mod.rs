@@ -36,6 +36,7 @@ pub fn infer(graph: &Graph, op: &Op) -> Result<(DType, Shape)> {
         Op::Pool(op) => spatial::pool(graph, op),
         Op::GlobalPool(op) => spatial::global_pool(graph, op),
         Op::Resize(op) => spatial::resize(graph, op),
+        Op::Interpolate(op) => spatial::interpolate(graph, op),
         Op::BatchNorm(op) => elementwise::batch_norm(graph, op),
         Op::Affine(op) => elementwise::affine(graph, op),
         Op::Binary(op) => elementwise::binary(graph, op),

@@ -6,7 +6,9 @@ use crate::device::kernel::params::PoolKind;
 use crate::device::tensor::{Axis, Shape, Window};
 use crate::host::Result;
 
-use super::super::{Conv, ConvTranspose, Dense, GlobalPool, Graph, MatMul, Pool, Resize, ValueId};
+use super::super::{
+    Conv, ConvTranspose, Dense, GlobalPool, Graph, Interpolate, MatMul, Pool, Resize, ValueId,
+};
 use super::{check_activation, check_shape, invalid, ranked, shape_of};
 
 pub(super) fn conv(graph: &Graph, op: &Conv) -> Result<Shape> {
@@ -111,6 +113,23 @@ pub(super) fn resize(graph: &Graph, op: &Resize) -> Result<Shape> {
         return Err(invalid(format!("scale {:?} or offset {:?} is not finite", op.scale, op.offset)));
     }
     Ok(Shape::nhwc(n, op.height, op.width, channels))
+}
+
+pub(super) fn interpolate(graph: &Graph, op: &Interpolate) -> Result<Shape> {
+    let [n, h, w, channels] = ranked(graph, op.input)?;
+    let height = table_outputs(graph, op.rows, h)?;
+    let width = table_outputs(graph, op.columns, w)?;
+    Ok(Shape::nhwc(n, height, width, channels))
+}
+
+/// The outputs of a table over `len` elements.
+fn table_outputs(graph: &Graph, table: ValueId, len: u32) -> Result<u32> {
+    let [outputs, entry] = ranked(graph, table)?;
+    if entry < 2 || entry - 1 > len {
+        let name = &graph.value(table).name;
+        return Err(invalid(format!("the table '{name}' does not have 1 to {len} weights for an output")));
+    }
+    Ok(outputs)
 }
 
 /// The weight's window must be the operator's.

@@ -30,6 +30,11 @@ pub(super) const fn truncate(number: f32) -> i64 {
 }
 
 /// The integer part, saturated at both ends; 0 for NaN.
+pub(super) const fn signed(number: f64) -> i64 {
+    number as i64
+}
+
+/// The integer part, saturated at both ends; 0 for NaN.
 pub(super) const fn size(number: f64) -> u32 {
     number as u32
 }

@@ -18,6 +18,7 @@ mod select;
 mod sequence;
 mod shape;
 mod softmax;
+mod taps;
 mod window;
 
 use crate::host::Result;
