@@ -16,6 +16,7 @@ pub(super) struct Sketch {
 }
 
 /// The value of an attribute.
+#[derive(Clone)]
 pub(super) enum Value<'a> {
     Int(i64),
     Float(f32),

@@ -1,7 +1,7 @@
 //! Convolutions, pools, resizes and batch normalisation: geometry and order of weights.
 
 use super::sketch::Sketch;
-use super::sketch::Value::{Float, Int, Ints, Text};
+use super::sketch::Value::{self, Float, Int, Ints, Text};
 use salto::device::kernel::params::{PoolKind, ResizeKind};
 use salto::host::graph::{Conv, ConvTranspose, Op, Pool, Resize};
 
@@ -189,4 +189,50 @@ fn places_between_two_pixels_round_as_the_mode_says() {
     // Output 3 of 7 lies at (3 + ½)·2/7 − ½ = ½.
     assert_eq!(of("round_prefer_floor"), [0., 0., 0., 0., 1., 1., 1.]);
     assert_eq!(of("round_prefer_ceil"), [0., 0., 0., 1., 1., 1., 1.]);
+}
+
+/// `[0, 1, 2, 3]` resized to two or three elements.
+fn resized(size: i64, more: &[(&str, Value<'_>)]) -> Vec<f32> {
+    let sketch = Sketch::new(19, &[1, 1, 4]).integers("size", &[size]).floats("roi", &[2], &[0.0, 2.0]);
+    let mut attributes = vec![("axes", Ints(&[2]))];
+    attributes.extend(more.iter().map(|(name, value)| (*name, value.clone())));
+    sketch.node_with("Resize", "x roi _ size", "y", &attributes).run().1
+}
+
+#[test]
+fn cubic_and_antialiased_resizes_weigh_their_neighbours() {
+    // Places ½ and 2½: Keys' function with A = −¾ is 0.59375 at ½ and −0.09375 at 1½; beyond lies the edge, or nothing.
+    assert_eq!(resized(2, &[("mode", Text("cubic"))]), [0.40625, 2.59375]);
+    let inside = resized(2, &[("mode", Text("cubic")), ("exclude_outside", Int(1))]);
+    assert_eq!(inside[0], 0.40625 / (1.0 + 0.09375));
+    // A reduction by two stretches the triangle to ±2: weights ½ (with the edge), ⅜, ⅛.
+    assert_eq!(resized(2, &[("mode", Text("linear")), ("antialias", Int(1))]), [0.625, 2.375]);
+}
+
+#[test]
+fn a_crop_is_filled_where_the_input_ends() {
+    let crop = [
+        ("mode", Text("linear")),
+        ("coordinate_transformation_mode", Text("tf_crop_and_resize")),
+        ("extrapolation_value", Float(7.0)),
+    ];
+    assert_eq!(resized(3, &crop), [0., 3., 7.]);
+}
+
+#[test]
+fn one_factor_keeps_the_shape_of_the_picture() {
+    let of = |policy: &'static str| {
+        let sketch = Sketch::new(18, &[1, 1, 2, 4]).integers("sizes", &[7, 8]);
+        let attributes = [("axes", Ints(&[2, 3])), ("keep_aspect_ratio_policy", Text(policy))];
+        sketch.node_with("Resize", "x _ _ sizes", "y", &attributes).run().0
+    };
+    assert_eq!(of("not_larger"), [1, 1, 4, 8]);
+    assert_eq!(of("not_smaller"), [1, 1, 7, 14]);
+    assert_eq!(of("stretch"), [1, 1, 7, 8]);
+}
+
+#[test]
+fn channels_are_not_resized() {
+    let sketch = Sketch::new(18, &[1, 2, 2, 2]).integers("sizes", &[1, 4, 2, 2]);
+    assert!(sketch.node("Resize", "x _ _ sizes", "y").refusal().contains("a resize of batch or channels"));
 }
