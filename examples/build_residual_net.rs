@@ -22,11 +22,7 @@ fn main() -> Result<()> {
     net.output(x);
 
     let model = Model::from_graph(&net.finish()?)?;
-    println!(
-        "{} bytes of program, {} bytes of arena for the activations",
-        model.program_bytes().len(),
-        model.arena_len()
-    );
+    println!("{}", model.summary());
     let output = model.session()?.run(&[&[0.5; 3 * 32 * 32]])?.swap_remove(0);
     println!("probabilities: {output:.3?}");
     Ok(())

@@ -1,12 +1,12 @@
 //! Loads an ONNX file and runs it: the library in its fewest words.
 //!
-//! `cargo run --release --features cli --example load_and_run` (the feature brings the picture decoder).
+//! `cargo run --release --example load_and_run`
 
 #![allow(clippy::print_stdout, reason = "an example shows what it finds")]
 
 use std::error::Error;
 
-use salto::host::Model;
+use salto::Model;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::load("examples/digits/digits.onnx")?;
