@@ -11,6 +11,7 @@ mod normalization;
 mod reduce;
 mod refusal;
 mod robustness;
+mod sample;
 mod shape;
 mod sketch;
 mod spatial;

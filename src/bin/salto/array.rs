@@ -12,6 +12,10 @@ use crate::files;
 /// What an archive of several arrays begins with: it is a zip file.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
 
+/// The most bytes of a header, and the deepest nesting in it: a dictionary of lists of tuples has three.
+const MAX_HEADER: usize = 1 << 12;
+const MAX_DEPTH: u32 = 4;
+
 /// An array of floats, last dimension fastest.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Array {
@@ -42,7 +46,8 @@ impl Array {
         Self::from_npy(&files::read(path)?).map_err(|error| error.in_file(path.display()))
     }
 
-    fn from_npy(bytes: &[u8]) -> Result<Self> {
+    /// The same from the file's bytes.
+    pub(crate) fn from_npy(bytes: &[u8]) -> Result<Self> {
         let (shape, elements) = parse(bytes)?;
         let data = match elements {
             Elements::Floats(data) => data,
@@ -88,6 +93,7 @@ fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Elements)> {
         let error = Error::new(ErrorKind::Unsupported, "an archive of arrays (.npz)");
         return Err(error.remedy("save the one array with numpy.save"));
     }
+    check_header(bytes)?;
     let file = NpyFile::new(bytes).map_err(broken)?;
     let shape: Option<Vec<usize>> = file.shape().iter().map(|dim| usize::try_from(*dim).ok()).collect();
     let shape = shape.ok_or_else(|| broken("its shape cannot be addressed"))?;
@@ -108,6 +114,46 @@ fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Elements)> {
         elements => elements,
     };
     Ok((shape, elements))
+}
+
+/// The header must lie in the file, be short and nest as little as numpy writes it: the library's parser of Python literals is
+/// recursive, takes time that doubles with each brace, and multiplies the shape without looking.
+fn check_header(bytes: &[u8]) -> Result<()> {
+    let header = match bytes {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, rest @ ..] => {
+            rest.get(..u16::from_le_bytes([*a, *b]).into())
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', _, _, a, b, c, d, rest @ ..] => {
+            usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).ok().and_then(|len| rest.get(..len))
+        }
+        _ => return Err(broken("it does not begin as one")),
+    };
+    let header = header.ok_or_else(|| broken("its header is cut off"))?;
+    let (mut depth, mut deepest) = (0u32, 0);
+    for byte in header {
+        match byte {
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    if header.len() > MAX_HEADER || deepest > MAX_DEPTH || !shape_is_countable(header) {
+        return Err(broken("its header is none that numpy writes"));
+    }
+    Ok(())
+}
+
+/// Are the numbers between the parentheses behind `shape` plain ones, and is their product below 2⁶⁴?
+fn shape_is_countable(header: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(header);
+    let Some((_, shape)) = text.split_once("shape").and_then(|(_, rest)| rest.split_once('(')) else {
+        return false;
+    };
+    let shape = shape.split_once(')').map_or(shape, |(shape, _)| shape);
+    let mut dims = shape.split(',').map(str::trim).filter(|dim| !dim.is_empty());
+    let product = dims.try_fold(1u64, |product, dim| product.checked_mul(dim.parse::<u64>().ok()?.max(1)));
+    product.is_some()
 }
 
 fn broken(reason: impl std::fmt::Display) -> Error {

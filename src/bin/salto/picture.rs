@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use image::error::{ParameterError, ParameterErrorKind};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder as _, ImageReader};
 use salto::host::{Error, ErrorKind, Result};
@@ -19,6 +20,12 @@ const MAGICS: [&[u8]; 3] = [b"\x89PNG", b"\xff\xd8\xff", b"BM"];
 
 /// Parts of red, green and blue in grey, as ITU-R BT.601 and with it PIL and torchvision have them.
 const GREY: [f32; 3] = [0.299, 0.587, 0.114];
+
+/// Bytes of pixels that a byte of file can hold at most: DEFLATE's limit is 1032, and a JPEG's blocks of 64 pixels take a bit or more.
+const MAX_RATIO: u64 = 1100;
+
+/// Bytes of pixels that any file may hold.
+const FREE_BYTES: u64 = 1 << 16;
 
 /// Does the file's name end as a picture's?
 pub(crate) fn has_extension(path: &Path) -> bool {
@@ -83,13 +90,25 @@ pub(crate) fn decode(path: &Path) -> Result<DynamicImage> {
     })
 }
 
-fn upright(bytes: &[u8]) -> image::ImageResult<DynamicImage> {
+/// Decodes a file's bytes and turns the picture upright.
+pub(crate) fn upright(bytes: &[u8]) -> image::ImageResult<DynamicImage> {
     let reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format()?;
     let mut decoder = reader.into_decoder()?;
+    check_promise(&decoder, bytes.len() as u64)?;
     let orientation = decoder.orientation()?;
     let mut picture = DynamicImage::from_decoder(decoder)?;
     picture.apply_orientation(orientation);
     Ok(picture)
+}
+
+/// Refuses a picture that says it is larger than its file could hold, before memory is asked for.
+fn check_promise(decoder: &impl image::ImageDecoder, file_bytes: u64) -> image::ImageResult<()> {
+    if decoder.total_bytes() <= FREE_BYTES + MAX_RATIO * file_bytes {
+        return Ok(());
+    }
+    let (width, height) = decoder.dimensions();
+    let reason = format!("a file of {file_bytes} bytes cannot hold {width}×{height} pixels");
+    Err(image::ImageError::Parameter(ParameterError::from_kind(ParameterErrorKind::Generic(reason))))
 }
 
 /// Resizes and crops to the input's size. The triangle filter is as wide as a pixel of the smaller picture: bilinear with
