@@ -1,5 +1,5 @@
 //! Writes the corpora that fuzzing begins with, into `corpus/` beside this file: small programs of all four families with every
-//! operator among them, and the repository's ONNX network.
+//! operator among them, the repository's ONNX network, and its small files of PyTorch, arrays and pictures.
 
 use std::error::Error;
 use std::fs;
@@ -35,6 +35,57 @@ fn main() -> Result<(), Box<dyn Error>> {
     let models = root.join("corpus/onnx_import");
     fs::create_dir_all(&models)?;
     fs::copy(root.join("../examples/digits/digits.onnx"), models.join("digits.onnx"))?;
+    let files = [
+        ("safetensors", "../tests/pytorch", "safetensors"),
+        ("pytorch", "../tests/pytorch", "pth"),
+        ("picture", "../examples/digits/pictures", "png"),
+    ];
+    for (target, folder, extension) in files {
+        copy_all(&root.join(folder), extension, &root.join("corpus").join(target))?;
+    }
+    pictures(&root.join("corpus/picture"))?;
+    arrays(&root.join("corpus/npy"))
+}
+
+/// Copies the files of a folder that have this extension.
+fn copy_all(from: &Path, extension: &str, to: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|own| own == extension) {
+            fs::copy(&path, to.join(path.file_name().ok_or("a file has a name")?))?;
+        }
+    }
+    Ok(())
+}
+
+/// A few pixels in the formats that the repository has no picture of.
+fn pictures(to: &Path) -> Result<(), Box<dyn Error>> {
+    let pixel = |x, y| image::Rgb([(x * 20) as u8, (y * 20) as u8, (x * y) as u8]);
+    let picture = image::RgbImage::from_fn(12, 9, pixel);
+    for name in ["small.jpg", "small.bmp"] {
+        picture.save(to.join(name))?;
+    }
+    Ok(())
+}
+
+/// Arrays of a few types and ranks.
+fn arrays(to: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(to)?;
+    for (name, descr, shape, bytes) in [
+        ("floats", "<f4", "(1, 3, 2, 2)", 48),
+        ("doubles", ">f8", "(3,)", 24),
+        ("halves", "<f2", "(2, 2)", 8),
+        ("integers", "<i8", "()", 8),
+        ("flags", "|b1", "(4,)", 4),
+    ] {
+        let header = format!("{{'descr': '{descr}', 'fortran_order': True, 'shape': {shape}, }}");
+        let header = format!("{header:<117}\n");
+        let len = u16::try_from(header.len())?.to_le_bytes();
+        let data = vec![1; bytes];
+        let file = [b"\x93NUMPY\x01\x00", len.as_slice(), header.as_bytes(), &data].concat();
+        fs::write(to.join(name).with_extension("npy"), file)?;
+    }
     Ok(())
 }
 
