@@ -1,4 +1,4 @@
-//! Writes the corpora that fuzzing begins with, into `corpus/` beside this file: small programs of all four families with every
+//! Writes the corpora that fuzzing begins with, into `corpus/` beside this file: small programs with every
 //! operator among them, the repository's ONNX network, and its small files of PyTorch, arrays and pictures.
 
 use std::error::Error;
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let programs = root.join("corpus/program_from_bytes");
     fs::create_dir_all(&programs)?;
     let mut seen = Vec::new();
-    for graph in [residual_net()?, dense_net()?, unet_net()?, highway_net()?] {
+    for graph in [residual_net()?, dense_net()?, unet_net()?, highway_net()?, normalized_net()?] {
         for winograd in [false, true] {
             let compiled = compile(&graph, &CompileOptions::default().winograd(winograd))?;
             seen.extend(Program::from_bytes(compiled.bytes())?.steps().map(|step| step.operator()));
@@ -135,6 +135,19 @@ fn highway_net() -> salto::host::Result<Graph> {
     let x = net.scope("conv", |net| highway::conv_layer(net, x, 3))?;
     let x = net.flatten(x)?;
     let x = net.scope("dense", |net| highway::dense_layer(net, x))?;
+    net.output(x);
+    net.finish()
+}
+
+/// Normalisations, and a resize by tables: two taps a row, one a column.
+fn normalized_net() -> salto::host::Result<Graph> {
+    let mut net = Builder::new("normalized", Seeded::new(5)).channels_first();
+    let x = net.input("input", &[1, 3, 4, 4])?;
+    let x = net.group_norm(x, 2, 1e-5)?;
+    let x = net.layer_norm(x, 1e-5)?;
+    let rows = net.constant(&[2, 3], &[0.0, 0.5, 0.5, 1.0, 0.25, 0.75])?;
+    let columns = net.constant(&[3, 2], &[0.0, 1.0, 3.0, 1.0, -1.0, 0.0])?;
+    let x = net.op(Op::Interpolate(Interpolate { input: x, rows, columns, fill: 0.5 }))?;
     net.output(x);
     net.finish()
 }

@@ -13,6 +13,7 @@
 //! | you have | begin with |
 //! |---|---|
 //! | an ONNX file or a `.salto` program, on a computer | [`Model::load`], then [`Session::run`] |
+//! | weights that PyTorch saved | [`host::import::weights::Weights`] and [`host::graph::zoo`] |
 //! | a network to be built in Rust | [`host::graph::Builder`], then [`Model::from_graph`] |
 //! | a program in flash, on a device | [`Program::from_bytes`], then [`Engine::new`] |
 //! | buffers to be placed in memory | [`device::memory`] (`const`, no heap), [`host::memory`] (with a certificate) |
@@ -31,7 +32,7 @@
 //! | [`device::program`] | the wire format and its checks |
 //! | [`device::engine`] | a program, an arena and the operators that run it |
 //! | [`host::graph`] | networks: nodes, shapes, a builder |
-//! | [`host::import`] | ONNX files |
+//! | [`host::import`] | ONNX files, PyTorch's weights |
 //! | [`host::optimize`] | rewrites that keep the answers |
 //! | [`host::compile`] | a graph's steps, weights in the kernels' layouts, bytes |
 //! | [`host::memory`] | the memory planner that searches |
@@ -43,7 +44,7 @@
 //! |---|---|
 //! | none (`default-features = false`) | the device: `core` only, no allocator |
 //! | `alloc` | graph, builder, optimiser, compiler, memory planner |
-//! | `std` (default) | CPU detection at run time, threads, ONNX files |
+//! | `std` (default) | CPU detection at run time, threads, ONNX files, PyTorch's weights |
 //! | `cli` | the command line tool |
 //!
 //! A feature adds and never changes a result.

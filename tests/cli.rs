@@ -9,6 +9,8 @@ use npyz::WriterBuilder as _;
 
 #[path = "cli/front_door.rs"]
 mod front_door;
+#[path = "cli/zoo.rs"]
+mod zoo;
 
 const DIGITS: &str = "examples/digits/digits.onnx";
 const LABELS: &str = "examples/digits/labels.txt";

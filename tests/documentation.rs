@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -12,6 +12,7 @@ const PAGES: [&str; 9] = [
     "docs/performance.md",
     "docs/pictures.md",
     "docs/program-format.md",
+    "docs/weights.md",
     "examples/digits/README.md",
 ];
 

@@ -4,7 +4,7 @@ use image::{GenericImageView as _, Rgb, RgbImage};
 
 use super::*;
 
-fn write_npy(path: &str, shape: &[u64], data: &[f32]) {
+pub(super) fn write_npy(path: &str, shape: &[u64], data: &[f32]) {
     let file = fs::File::create(path).expect("a file");
     let options = npyz::WriteOptions::new().default_dtype().shape(shape).writer(file);
     let mut writer = options.begin_nd().expect("a header");
