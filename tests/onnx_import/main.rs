@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 
 mod dense;
+mod encoding;
 mod exported;
 mod layout;
 mod movement;

@@ -29,11 +29,12 @@ const BYTES_PER_MESSAGE: usize = 6;
 /// Messages that need no proportion: tiny models.
 const FREE_MESSAGES: usize = 1 << 10;
 
-/// The message types that the decoder reads.
+/// The message types that the decoders read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Message {
+pub(super) enum Message {
     Model,
     Graph,
+    Function,
     Node,
     Attribute,
     Tensor,
@@ -48,24 +49,31 @@ enum Message {
 
 /// What a length-delimited field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
+pub(super) enum Content {
     Message(Message),
     /// Packed integers.
     Varints,
     /// Packed numbers of this many bytes.
     Fixed(usize),
+    /// Packed integers that the decoder reads one by one only.
+    ScatteredVarints,
+    /// Packed floats that the decoder reads one by one only.
+    ScatteredFloats,
     /// A string, bytes, or a field that the decoder skips.
     Bytes,
 }
 
 impl Message {
     /// What field `number` of this message holds.
-    const fn content(self, number: u64) -> Content {
-        use Content::{Fixed, Varints};
+    pub(super) const fn content(self, number: u64) -> Content {
+        use Content::{Fixed, ScatteredFloats, ScatteredVarints, Varints};
         match (self, number) {
             (Self::Model, 7) | (Self::Attribute, 6) => Content::Message(Self::Graph),
             (Self::Model, 8 | 14) | (Self::Tensor, 13) | (Self::Shape, 1) => Content::Message(Self::Leaf),
-            (Self::Graph, 1) => Content::Message(Self::Node),
+            (Self::Model, 25) => Content::Message(Self::Function),
+            (Self::Graph, 1) | (Self::Function, 7) => Content::Message(Self::Node),
+            (Self::Function, 9) => Content::Message(Self::Leaf),
+            (Self::Function, 11) => Content::Message(Self::Attribute),
             (Self::Graph, 5) | (Self::Attribute, 5) => Content::Message(Self::Tensor),
             (Self::Graph, 11..=13) => Content::Message(Self::ValueInfo),
             (Self::Node, 5) => Content::Message(Self::Attribute),
@@ -76,21 +84,28 @@ impl Message {
             (Self::Tensor, 4) => Fixed(4),
             (Self::Tensor, 10) => Fixed(8),
             (Self::Tensor, 5 | 7) => Varints,
+            (Self::Tensor, 1) | (Self::Attribute, 8) => ScatteredVarints,
+            (Self::Attribute, 7) => ScatteredFloats,
             _ => Content::Bytes,
         }
     }
 }
 
-/// Checks that `bytes` are a `ModelProto` that can be decoded.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Flaw> {
+/// Checks that `bytes` are a `ModelProto` that can be decoded. `true` if that wants lists unpacked first
+/// ([`unpacked`](super::unpack::unpacked)).
+pub(super) fn check(bytes: &[u8]) -> Result<bool, Flaw> {
     let messages = MAX_MESSAGES.min(FREE_MESSAGES + bytes.len() / BYTES_PER_MESSAGE);
-    Walk { messages }.message(Message::Model, bytes, 0)
+    let mut walk = Walk { messages, is_packed: false };
+    walk.message(Message::Model, bytes, 0)?;
+    Ok(walk.is_packed)
 }
 
 /// The walk over all messages.
 struct Walk {
     /// How many more there may be.
     messages: usize,
+    /// Was there a packed list that the decoder cannot read?
+    is_packed: bool,
 }
 
 impl Walk {
@@ -128,6 +143,14 @@ impl Walk {
             Content::Fixed(size) if bytes.len().is_multiple_of(size) => Ok(()),
             Content::Fixed(_) => Err(Flaw::Malformed),
             Content::Bytes => Ok(()),
+            Content::ScatteredFloats => {
+                self.is_packed = true;
+                self.content(Content::Fixed(size_of::<f32>()), bytes, depth)
+            }
+            Content::ScatteredVarints => {
+                self.is_packed = true;
+                self.content(Content::Varints, bytes, depth)
+            }
             Content::Varints => {
                 while !bytes.is_empty() {
                     varint(&mut bytes).ok_or(Flaw::Malformed)?;
@@ -139,7 +162,7 @@ impl Walk {
 }
 
 /// Takes an integer of 1 to 10 bytes off the front.
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let byte = take(bytes, 1)?.first().copied()?;
@@ -156,7 +179,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// Takes `len` bytes off the front.
-fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+pub(super) fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (front, rest) = bytes.split_at_checked(len)?;
     *bytes = rest;
     Some(front)
@@ -181,7 +204,7 @@ mod tests {
 
     #[test]
     fn lengths_must_lie_inside_their_message() {
-        assert_eq!(check(&field(7, &field(1, b""))), Ok(()));
+        assert_eq!(check(&field(7, &field(1, b""))), Ok(false));
         assert_eq!(check(&[7 << 3 | 2, 5, 0]), Err(Flaw::CutOff));
         assert_eq!(check(&field(7, &[1 << 3 | 2, 5, 0])), Err(Flaw::Malformed));
         let endless = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
@@ -194,7 +217,7 @@ mod tests {
     #[test]
     fn packed_numbers_must_be_whole() {
         let floats = |bytes: &[u8]| field(7, &field(5, &field(4, bytes)));
-        assert_eq!(check(&floats(&[0; 8])), Ok(()));
+        assert_eq!(check(&floats(&[0; 8])), Ok(false));
         assert_eq!(check(&floats(&[0; 7])), Err(Flaw::Malformed));
         assert_eq!(check(&field(7, &field(5, &field(7, &[0x80])))), Err(Flaw::Malformed));
     }

@@ -1,7 +1,7 @@
 //! ONNX import: the bytes of a `.onnx` file become a [`Graph`].
 //!
-//! The way through: `frame` checks the bytes before they are decoded, `model` decodes them and finds the nodes that the outputs
-//! need, `ports` binds free dimensions, `walk` takes node after node to its importer in `operators` (one family a file), which makes
+//! The way through: `frame` checks the bytes before they are decoded (`unpack` repeats lists that are packed), `model` decodes them,
+//! puts bodies in the place of calls (`function`) and finds the nodes that the outputs need, `ports` binds free dimensions, `walk` takes node after node to its importer in `operators` (one family a file), which makes
 //! graph nodes of it or folds it to a constant, through a `context` on the `scope` that knows what every name stands for. What is not supported is told at once, by node.
 //!
 //! Tensors of four dimensions are stored `[d0, d2, d3, d1]`, pictures thus `[n, h, w, c]` (`layout`); operators whose axes are
@@ -11,6 +11,7 @@ mod context;
 mod finite;
 mod fold;
 mod frame;
+mod function;
 mod initializer;
 mod layout;
 mod model;
@@ -20,6 +21,7 @@ mod ports;
 mod refusal;
 mod scope;
 mod tensor;
+mod unpack;
 mod walk;
 
 use std::collections::HashSet;
@@ -109,7 +111,7 @@ pub fn declared_inputs(bytes: &[u8]) -> Result<Vec<DeclaredInput>> {
 
 /// The ONNX operators that can be imported, sorted.
 pub fn operators() -> Vec<&'static str> {
-    let mut names: Vec<_> = operators::all().map(|operator| operator.name).collect();
+    let mut names: Vec<_> = operators::all().map(|operator| operator.name).chain([walk::IF]).collect();
     names.sort_unstable();
     names
 }
@@ -117,7 +119,7 @@ pub fn operators() -> Vec<&'static str> {
 fn import_with(bytes: &[u8], options: &ImportOptions, external: &ExternalData) -> Result<Graph> {
     let model = Model::decode(bytes)?;
     let nodes = model::needed_nodes(&model.graph, model.opset);
-    if let Some(error) = refusal::all_at_once(nodes.iter().filter_map(refuse).collect()) {
+    if let Some(error) = refusal::all_at_once(nodes.iter().filter_map(walk::refuse).collect()) {
         return Err(error);
     }
     let mut scope = Scope::new(external, options.max_memory.unwrap_or(u64::MAX));
@@ -127,7 +129,7 @@ fn import_with(bytes: &[u8], options: &ImportOptions, external: &ExternalData) -
     for (name, tensor) in ports::constants(&model.graph, options)? {
         scope.add_constant(name, tensor);
     }
-    let read: HashSet<&str> = nodes.iter().flat_map(|node| node.inputs()).map(String::as_str).collect();
+    let read: HashSet<&str> = nodes.iter().flat_map(Node::reads).collect();
     for proto in &model.graph.initializer {
         let name = proto.name.as_deref().unwrap_or("");
         if read.contains(name) {
@@ -144,15 +146,4 @@ fn import_with(bytes: &[u8], options: &ImportOptions, external: &ExternalData) -
         return Err(error);
     }
     scope.finish(&model.graph.output)
-}
-
-/// Why a node cannot be imported, as far as its operator and attributes tell.
-fn refuse(node: &Node<'_>) -> Option<Error> {
-    let (operator, domain) = (node.operator(), node.domain());
-    let found = if domain.is_empty() { operators::find(operator) } else { None };
-    let refused = match found {
-        Some(operator) => (operator.check)(node).err()?,
-        None => refusal::unknown_operator(operator, domain),
-    };
-    Some(refused.at_node(&node.name, operator))
 }

@@ -7,7 +7,9 @@ use rten_onnx::onnx::{AttributeProto, AttributeType, GraphProto, ModelProto, Nod
 use crate::host::{Error, ErrorKind, Result};
 
 use super::frame::{self, Flaw};
+use super::function::Functions;
 use super::refusal::{invalid, unsupported};
+use super::unpack::unpacked;
 
 /// Operator sets of the standard domain whose semantics this room knows.
 const OPSETS: std::ops::RangeInclusive<i64> = 6..=25;
@@ -29,7 +31,7 @@ impl Model {
         if let Some(format) = other_format(bytes) {
             return Err(not_onnx(format!("this is {format}, not an ONNX model")));
         }
-        frame::check(bytes).map_err(|flaw| match flaw {
+        let is_packed = frame::check(bytes).map_err(|flaw| match flaw {
             Flaw::Malformed => not_onnx("not an ONNX model"),
             Flaw::CutOff if begins_like_onnx(bytes) => not_onnx("an ONNX model that is cut off")
                 .remedy("copy or download it again; it is shorter than it says"),
@@ -37,12 +39,14 @@ impl Model {
             Flaw::TooDeep => Error::new(ErrorKind::Limit, "its messages nest too deep"),
             Flaw::TooMany => Error::new(ErrorKind::Limit, "it has too many nodes and attributes"),
         })?;
-        let proto = ModelProto::parse_buf(bytes).map_err(|error| {
-            Error::new(ErrorKind::Format, format!("not an ONNX model that can be read ({error})"))
-        })?;
+        let unpacked = if is_packed { unpacked(bytes) } else { None };
+        let bytes = unpacked.as_deref().unwrap_or(bytes);
+        let unreadable = |error| not_onnx(format!("not an ONNX model that can be read ({error})"));
+        let proto = ModelProto::parse_buf(bytes).map_err(unreadable)?;
+        let functions = Functions::decode(bytes).map_err(unreadable)?;
         let versions = proto.opset_import.iter().filter(|set| is_standard(set.domain.as_deref()));
         let opset = versions.filter_map(|set| set.version).next_back();
-        let (Some(graph), Some(opset)) = (proto.graph, opset) else {
+        let (Some(mut graph), Some(opset)) = (proto.graph, opset) else {
             return Err(not_onnx("not an ONNX model (it has no graph or no operator set)"));
         };
         if !OPSETS.contains(&opset) {
@@ -50,6 +54,7 @@ impl Model {
             let reason = format!("operator set {opset}; supported are {first} to {last}");
             return Err(unsupported(reason).remedy("convert it with onnx.version_converter, or export again"));
         }
+        functions.inline(&mut graph, bytes.len())?;
         Ok(Self { graph, opset })
     }
 }
@@ -186,9 +191,32 @@ impl<'m> Node<'m> {
         Ok(self.attribute(name, AttributeType::FLOATS)?.map(|attribute| attribute.floats.as_slice()))
     }
 
+    /// A graph.
+    pub(super) fn graph(&self, name: &str) -> Result<Option<&'m GraphProto>> {
+        Ok(self.attribute(name, AttributeType::GRAPH)?.and_then(|attribute| attribute.g.as_ref()))
+    }
+
+    /// The names that the node reads: its operands, and what graphs inside it take from around it.
+    pub(super) fn reads(&self) -> Vec<&'m str> {
+        let mut names: Vec<&str> = self.proto.input.iter().map(String::as_str).collect();
+        captured(self.proto, &mut names);
+        names
+    }
+
     /// A tensor.
     pub(super) fn tensor(&self, name: &str) -> Result<Option<&'m TensorProto>> {
         Ok(self.attribute(name, AttributeType::TENSOR)?.and_then(|attribute| attribute.t.as_ref()))
+    }
+}
+
+/// The names that graphs inside a node may read of what stands around it.
+pub(super) fn captured<'m>(node: &'m NodeProto, names: &mut Vec<&'m str>) {
+    for graph in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {
+        names.extend(graph.output.iter().filter_map(|output| output.name.as_deref()));
+        for inner in &graph.node {
+            names.extend(inner.input.iter().map(String::as_str));
+            captured(inner, names);
+        }
     }
 }
 
@@ -206,6 +234,7 @@ pub(super) fn needed_nodes(graph: &GraphProto, opset: i64) -> Vec<Node<'_>> {
         let (Some(flag), Some(node)) = (needed.get_mut(position), graph.node.get(position)) else { continue };
         if !core::mem::replace(flag, true) {
             open.extend(node.input.iter().map(String::as_str));
+            captured(node, &mut open);
         }
     }
     let nodes = graph.node.iter().enumerate().zip(needed).filter(|(_, needed)| *needed);

@@ -49,7 +49,7 @@ fn remedy(operator: &str, domain: &str) -> &'static str {
         return "export with the standard operators of ONNX only";
     }
     match operator {
-        "If" | "Loop" | "Scan" => {
+        "Loop" | "Scan" => {
             "export with fixed input shapes, so that control flow becomes constant (onnxsim folds what is left)"
         }
         "QuantizeLinear"
