@@ -21,7 +21,7 @@ type Gene = (u8, u32);
 /// Kinds of blocks that skip.
 const SKIPPING: u8 = 8;
 /// Kinds of blocks.
-const KINDS: u8 = 17;
+const KINDS: u8 = 18;
 
 /// A network of one block a gene. Every constant is far from the identity, so that nothing folds away by chance.
 fn network(genes: &[Gene], head: u32) -> Result<Graph> {
@@ -121,6 +121,17 @@ fn odd(net: &mut Builder<'_>, x: ValueId, kind: u8, variant: u32) -> Result<Valu
             let same = net.shape(y);
             let y = net.reshape(y, same)?;
             net.activate(y, Activation::IDENTITY)
+        }
+        // A gate that is repeated over the picture before it is multiplied.
+        9 => {
+            let gate = net.global_pool(x, PoolKind::Average)?;
+            let gate = net.sigmoid(gate)?;
+            let [n, h, w, c] = *net.shape(x).dims() else { return Ok(x) };
+            let (before, after) = (vec![0; 4], vec![0, h - 1, w - 1, 0]);
+            let gate =
+                net.op(Op::Pad(Pad { input: gate, before, after, beyond: Beyond::Edge, value: 0.0 }))?;
+            assert_eq!(net.shape(gate).dims(), [n, h, w, c]);
+            net.times(gate, x)
         }
         // Padding of its own, unlike on all sides.
         7 => {

@@ -121,7 +121,7 @@ fn chosen(condition: i32) -> Sketch {
 fn a_constant_condition_chooses_a_branch() {
     assert_eq!(run(&chosen(1).bytes(), &[1., -1.]), [0., 1.]);
     let message = chosen(0).refusal();
-    assert!(message.contains("node 'If_1' (If)") && message.contains("NoSuch"), "{message}");
+    assert!(message.contains("node 'NoSuch_0' (NoSuch)"), "{message}");
     let free = Sketch::new(13, &[1]).node("If", "x", "y").refusal();
     assert!(free.contains("its condition depends on the input"), "{free}");
 }

@@ -7,6 +7,7 @@
 //! |---|---|---|---|---|
 //! | tidy | [`fold_constants`] | any operator on constants | a constant | same bits as the portable kernels |
 //! | | [`drop_identities`] | no-op reshape, slice, pad, transposition, `1·x + 0`, … | its operand | same bits |
+//! | | [`drop_expansions`] | repetition along axes of length 1, function of two operands | the function | same bits |
 //! | | [`simplify_moves`] | chains of reshapes and transpositions | one, later, or none (at the network's ports) | same bits |
 //! | | [`permute_dense_columns`] | transposition, reshape, dense layer | reshape, dense layer | another order of one sum |
 //! | | [`flatten_concats`] | concatenation of concatenations | one | same bits |
@@ -26,6 +27,7 @@
 //! changes by one part in 2²⁴ at most. No pass makes or removes an output of the network, and outputs keep their names.
 
 mod absorb_padding;
+mod drop_expansions;
 mod drop_identities;
 mod express_as_affine;
 mod flatten_concats;
@@ -43,6 +45,7 @@ mod simplify_moves;
 mod tests;
 
 pub use absorb_padding::absorb_padding;
+pub use drop_expansions::drop_expansions;
 pub use drop_identities::drop_identities;
 pub use express_as_affine::{express_as_affine, legalize};
 pub use flatten_concats::flatten_concats;
@@ -67,6 +70,7 @@ pub const STAGES: &[&[(&str, Pass)]] = &[
     &[
         ("fold_constants", fold_constants),
         ("drop_identities", drop_identities),
+        ("drop_expansions", drop_expansions),
         ("simplify_moves", simplify_moves),
         ("permute_dense_columns", permute_dense_columns),
         ("flatten_concats", flatten_concats),
