@@ -5,7 +5,8 @@ statistics, in evaluation mode, by both of PyTorch's exporters in many operator 
     python tests/exported/make.py FOLDER [--random N] [--only TEXT]
 
 writes FOLDER/<name>/model.onnx (and its external data), input*.npy, output*.npy (what PyTorch computes) and about.json, which
-tests/exported/run reads. Needs torch, torchvision, onnx, onnxscript and numpy. Nothing is downloaded. What is there is kept."""
+tests/exported/run reads. Needs torch, torchvision, onnx, onnxscript,
+onnxruntime and numpy. Nothing is downloaded. What is there is kept."""
 import argparse
 import contextlib
 import io
@@ -16,6 +17,7 @@ import sys
 import warnings
 
 import numpy
+import onnxruntime
 import torch
 import torchvision
 from torch import nn
@@ -100,6 +102,15 @@ def export(model, inputs, path, way, outputs):
                           dynamic_shapes=shapes, input_names=names, output_names=results, optimize=way["optimizes"])
 
 
+def differs(path, inputs, outputs):
+    """Does onnxruntime get other answers from the file than PyTorch did from the network?"""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    session = onnxruntime.InferenceSession(path, options)
+    found = session.run(None, {f"input{i}": x.numpy() for i, x in enumerate(inputs)})
+    return any(numpy.abs(a - b.numpy()).max() > 1e-4 * numpy.abs(a).max() for a, b in zip(found, outputs))
+
+
 def make(folder, name, build, seed, way):
     folder = folder / name
     if (folder / "about.json").exists():
@@ -117,6 +128,8 @@ def make(folder, name, build, seed, way):
         outputs = model(*inputs)
         outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
         export(model, inputs, str(folder / "model.onnx"), way, len(outputs))
+    if differs(folder / "model.onnx", inputs, outputs):
+        raise ValueError("onnxruntime computes something else than PyTorch: the export itself is wrong")
     for kind, tensors in (("input", inputs), ("output", outputs)):
         for i, tensor in enumerate(tensors):
             numpy.save(folder / (f"{kind}{i}.npy" if i else f"{kind}.npy"), numpy.ascontiguousarray(tensor.numpy()))
