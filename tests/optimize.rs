@@ -110,6 +110,14 @@ fn plain(net: &mut Builder<'_>, x: ValueId, (kind, variant): Gene) -> Result<Val
     }
 }
 
+fn mean_of_channels(net: &mut Builder<'_>, x: ValueId) -> Result<ValueId> {
+    let dims = net.shape(x).dims().to_vec();
+    let (pixels, channels) = (dims[..3].iter().product(), dims[3]);
+    let rows = net.reshape(x, Shape::new(&[pixels, channels, 1, 1]).unwrap())?;
+    let mean = net.global_pool(rows, PoolKind::Average)?;
+    net.reshape(mean, Shape::new(&[dims[0], dims[1], dims[2], 1]).unwrap())
+}
+
 /// What an optimiser should see through.
 fn odd(net: &mut Builder<'_>, x: ValueId, kind: u8, variant: u32) -> Result<ValueId> {
     let channels = net.channels(x);
@@ -139,6 +147,19 @@ fn odd(net: &mut Builder<'_>, x: ValueId, kind: u8, variant: u32) -> Result<Valu
             let y = net.op(Op::Pad(Pad { input: x, before, after, beyond: Beyond::Fill, value: 0.0 }))?;
             let y = net.conv(y, ConvLayer::new(channels, 3).padding(variant % 2))?;
             net.average_pool(y, Window::new(2, 2))
+        }
+        // A normalisation of the channels in many operators.
+        8 => {
+            let centred = {
+                let mean = mean_of_channels(net, x)?;
+                net.binary(BinaryKind::Sub, x, mean)?
+            };
+            let squares = net.times(centred, centred)?;
+            let variance = mean_of_channels(net, squares)?;
+            let epsilon = net.constant(&[1], &[0.01])?;
+            let variance = net.plus(variance, epsilon)?;
+            let deviation = net.activate(variance, Activation::plain(ActivationKind::Sqrt))?;
+            net.binary(BinaryKind::Div, centred, deviation)
         }
         // Constants that depend on constants alone.
         _ => {

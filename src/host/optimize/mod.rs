@@ -13,8 +13,10 @@
 //! | | [`flatten_concats`] | concatenation of concatenations | one | same bits |
 //! | | [`absorb_padding`] | zero padding, convolution | convolution | same bits |
 //! | | [`express_as_affine`] | batch normalisation; `x + c`, `x · c`, … of each channel | affine | rounding of the constants |
+//! | | [`recognise_activations`] | `x · sigmoid(x)`, `max(x, 0)`, GELU spelled out, … | one activation | rounding of the function |
+//! | | [`recognise_normalization`] | `(x − mean) / √(variance + ε)` | normalisation | rounding of the sums |
 //! | | [`fold_affine`] | convolution or dense layer, affine; two affines | one | rounding of the constants |
-//! | fuse | [`recognise_activations`] | `x · sigmoid(x)`, `max(x, 0)`, … | one activation | rounding of the function |
+//! | fuse | [`recognise_gates`] | `t · h + (1 − t) · x` | `x + t · (h − x)` | rounding of the sum |
 //! | | [`fuse_activation`] | operator, activation | operator | same bits |
 //! | | [`fuse_residual`] | convolution, addition | convolution with residual | same bits |
 //! | load | [`fuse_pre_activation`] | affine or activation read by convolutions | convolutions with prologue | one rounding (FMA) |
@@ -39,6 +41,8 @@ mod fuse_residual;
 mod merge_constants;
 mod permute_dense_columns;
 mod recognise_activations;
+mod recognise_gates;
+mod recognise_normalization;
 mod rewrite;
 mod simplify_moves;
 #[cfg(test)]
@@ -57,6 +61,8 @@ pub use fuse_residual::fuse_residual;
 pub use merge_constants::merge_constants;
 pub use permute_dense_columns::permute_dense_columns;
 pub use recognise_activations::recognise_activations;
+pub use recognise_gates::recognise_gates;
+pub use recognise_normalization::recognise_normalization;
 pub use simplify_moves::simplify_moves;
 
 use super::Result;
@@ -76,10 +82,12 @@ pub const STAGES: &[&[(&str, Pass)]] = &[
         ("flatten_concats", flatten_concats),
         ("absorb_padding", absorb_padding),
         ("express_as_affine", express_as_affine),
+        ("recognise_activations", recognise_activations),
+        ("recognise_normalization", recognise_normalization),
         ("fold_affine", fold_affine),
     ],
     &[
-        ("recognise_activations", recognise_activations),
+        ("recognise_gates", recognise_gates),
         ("fuse_activation", fuse_activation),
         ("fuse_residual", fuse_residual),
     ],

@@ -39,6 +39,23 @@ pub(super) fn producer_op<'g>(graph: &'g Graph, uses: &Uses, value: ValueId) -> 
     graph.node(uses.producer(value)?).map(|node| &node.op)
 }
 
+/// `(scale, shift, x)`, if the value is `x · scale + shift` with one factor and one summand for all elements.
+pub(super) fn uniform_affine(graph: &Graph, uses: &Uses, value: ValueId) -> Option<(f32, f32, ValueId)> {
+    match producer_op(graph, uses, value)? {
+        Op::Affine(op) if op.activation.is_identity() => {
+            let (scale, shift) = (uniform(graph, op.scale)?, uniform(graph, op.shift)?);
+            Some((scale, shift, op.input))
+        }
+        _ => None,
+    }
+}
+
+/// The number that all elements of a constant are.
+pub(super) fn uniform(graph: &Graph, constant: ValueId) -> Option<f32> {
+    let (first, rest) = graph.constant_f32(constant)?.split_first()?;
+    rest.iter().all(|x| x == first).then_some(*first)
+}
+
 /// `producer`, now computing `op`, makes what `consumer` made; `consumer` disappears.
 pub(super) fn take_over(graph: &mut Graph, producer: NodeId, consumer: NodeId, op: Op) {
     let Some(output) = graph.node(consumer).map(|node| node.output) else { return };

@@ -1,8 +1,10 @@
 //! Merges moves of elements, and pushes them towards the outputs, where they meet their inverses or the network's ports.
 
+mod constants;
 mod grouped;
 mod ports;
 mod sink;
+mod unit_axes;
 
 use alloc::vec::Vec;
 
@@ -12,16 +14,21 @@ use crate::host::graph::{Graph, NodeId, Op, Reshape, Transpose, Uses};
 use super::rewrite::{producer_op, rewrite_nodes, set_op};
 
 /// Transposition after transposition, and reshape after reshape, become one; a transposition that only moves axes of length 1
-/// is a reshape; both sink through element-wise operators and, where rows are groups, through normalisations; and a transposition right behind an input or before an output
-/// becomes the port's layout, if the port has a name for it.
+/// is a reshape; axes of length 1 go before a transposition and come behind one; both sink through element-wise operators and,
+/// where rows are groups, through normalisations; and a transposition right behind an input or before an output becomes the
+/// port's layout, if the port has a name for it.
 ///
 /// # Errors
 /// If the graph contradicts itself.
 pub fn simplify_moves(graph: &mut Graph) -> Result<bool> {
     let merged = rewrite_nodes(graph, |graph, uses, id, op| {
         Ok(match op {
-            Op::Transpose(op) => merge_transpose(graph, uses, id, op),
-            Op::Reshape(op) => merge_reshape(graph, uses, id, op),
+            Op::Transpose(op) => {
+                merge_transpose(graph, uses, id, op) || unit_axes::add_last(graph, uses, id, op)?
+            }
+            Op::Reshape(op) => {
+                merge_reshape(graph, uses, id, op) || unit_axes::drop_first(graph, uses, id, op)?
+            }
             Op::Normalize(norm) if grouped::push_moves_behind(graph, uses, id, norm)? => true,
             _ => sink::sink(graph, uses, id, op)?,
         })

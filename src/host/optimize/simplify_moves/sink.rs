@@ -9,6 +9,7 @@ use crate::host::graph::{
 };
 
 use super::super::rewrite::{exclusive_producer, set_op};
+use super::constants;
 
 /// `f(move(x))` becomes `move(f(x))`, if nobody else reads the moved tensor.
 pub(super) fn sink(graph: &mut Graph, uses: &Uses, id: NodeId, op: &Op) -> Result<bool> {
@@ -25,7 +26,13 @@ pub(super) fn sink(graph: &mut Graph, uses: &Uses, id: NodeId, op: &Op) -> Resul
         Op::Reshape(reshape) => through_reshape(op, reshape),
         _ => None,
     };
-    let Some(sunk) = sunk else { return Ok(false) };
+    let sunk = match sunk {
+        Some(sunk) => sunk,
+        None => match constants::before_move(graph, id, op, &before)? {
+            Some(sunk) => sunk,
+            None => return Ok(false),
+        },
+    };
     exchange(graph, mover, id, sunk, before)?;
     Ok(true)
 }
