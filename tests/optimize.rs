@@ -113,9 +113,10 @@ fn plain(net: &mut Builder<'_>, x: ValueId, (kind, variant): Gene) -> Result<Val
 fn mean_of_channels(net: &mut Builder<'_>, x: ValueId) -> Result<ValueId> {
     let dims = net.shape(x).dims().to_vec();
     let (pixels, channels) = (dims[..3].iter().product(), dims[3]);
-    let rows = net.reshape(x, Shape::new(&[pixels, channels, 1, 1]).unwrap())?;
+    let shape = |dims: &[u32]| Shape::new(dims).unwrap_or(Shape::vector(0));
+    let rows = net.reshape(x, shape(&[pixels, channels, 1, 1]))?;
     let mean = net.global_pool(rows, PoolKind::Average)?;
-    net.reshape(mean, Shape::new(&[dims[0], dims[1], dims[2], 1]).unwrap())
+    net.reshape(mean, shape(&[dims[0], dims[1], dims[2], 1]))
 }
 
 /// What an optimiser should see through.

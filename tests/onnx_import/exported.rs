@@ -132,8 +132,7 @@ fn activations_in_many_operators_are_one() {
     let mish = Sketch::new(13, &[6]).node("Softplus", "x", "a").node("Tanh", "a", "b");
     optimizes_to(&mish.node("Mul", "x b", "y"), &["Unary"]);
     let cubic = Sketch::new(13, &[6]).floats("three", &[], &[3.0]).floats("k", &[], &[0.044_715]);
-    let cubic =
-        cubic.floats("s", &[], &[0.797_884_56]).floats("one", &[], &[1.0]).floats("half", &[], &[0.5]);
+    let cubic = cubic.floats("s", &[], &[0.797_884_6]).floats("one", &[], &[1.0]).floats("half", &[], &[0.5]);
     let cubic = cubic.node("Pow", "x three", "a").node("Mul", "a k", "b").node("Add", "x b", "c");
     let cubic = cubic.node("Mul", "c s", "d").node("Tanh", "d", "e").node("Add", "e one", "f");
     optimizes_to(&cubic.node("Mul", "x half", "g").node("Mul", "g f", "y"), &["Unary"]);
