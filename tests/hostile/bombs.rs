@@ -101,3 +101,25 @@ fn arrays_and_pictures_that_promise_too_much_are_refused() {
     let text = refused("a picture of 10 GB", || decode(&bmp));
     assert!(text.contains("60000×60000"), "{text}");
 }
+
+/// Each pair of nodes doubles a constant that the importer takes for an activation.
+#[test]
+fn chains_of_doublings_are_not_folded() {
+    let mut sketch = Sketch::new(13, &[1, 1]).counting("c", &[1, 1000]).integers("pads", &[0, 0, 0, 1]);
+    sketch = sketch.node("Pad", "c pads", "d0");
+    for level in 0..19 {
+        let (this, next) = (format!("d{level}"), format!("d{}", level + 1));
+        sketch = sketch.node("Relu", &this, &format!("r{level}"));
+        let axis = [("axis", crate::sketch::Value::Int(1))];
+        sketch = sketch.node_with("Concat", &format!("{this} r{level}"), &next, &axis);
+    }
+    let model = sketch.node_with("ReduceMax", "d19", "m", &[("axes", crate::sketch::Value::Ints(&[1]))]);
+    let model = model.node("Add", "x m", "y").bytes();
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let (done, bytes) = memory::peak(|| {
+        let graph = import(&model, &ImportOptions::default())?;
+        compile(&graph, &CompileOptions::default().memory_limit(MemoryLimit { bytes: 4 << 30, threads: 1 }))
+    });
+    println!("doublings: {:?}, {bytes} bytes", done.map(|compiled| compiled.bytes().len()));
+    assert!(bytes < 64 << 20, "{bytes}");
+}

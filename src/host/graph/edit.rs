@@ -11,6 +11,12 @@ use crate::host::{Error, ErrorKind, Result};
 use super::infer::infer;
 use super::{Constant, Op};
 
+/// Elements that folding may make in any graph.
+const FREE_ELEMENTS: u64 = 1 << 20;
+
+/// How often, on average, an element of the graph's constants may be folded.
+const FOLDS: u64 = 16;
+
 /// Names a value of one graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub(super) u32);
@@ -63,6 +69,9 @@ pub struct Graph {
     pub outputs: Vec<Port>,
     nodes: Vec<Option<Node>>,
     values: Vec<Value>,
+    /// Elements of constants that were added, and of those that were computed of others.
+    given: u64,
+    folded: u64,
 }
 
 /// Who makes and who reads each value: a snapshot, valid until the next edit.
@@ -123,6 +132,7 @@ impl Graph {
             let reason = format!("constant '{name}' of shape {shape} has {} elements", data.len());
             return Err(Error::new(ErrorKind::Invalid, reason));
         }
+        self.given += data.len() as u64;
         Ok(self.push(Value { name, dtype: data.dtype(), shape, constant: Some(data) }))
     }
 
@@ -200,6 +210,21 @@ impl Graph {
         if let Some(node) = self.nodes.get_mut(id.index()) {
             *node = None;
         }
+    }
+
+    /// May a constant of `len` elements be computed of others? Not if those that were would outgrow the given ones by far: a small
+    /// file can describe a long chain of doublings.
+    pub const fn may_fold(&self, len: u32) -> bool {
+        self.folded.saturating_add(len as u64)
+            <= FREE_ELEMENTS.saturating_add(FOLDS.saturating_mul(self.given))
+    }
+
+    /// Puts a constant in the place of a node: the node's output is the constant from now on.
+    pub fn fold_node(&mut self, id: NodeId, data: Constant) {
+        let Some(output) = self.node(id).map(|node| node.output) else { return };
+        self.folded += data.len() as u64;
+        self.value_mut(output).constant = Some(data);
+        self.remove_node(id);
     }
 
     /// Makes all readers of `old`, outputs of the network included, read `new`.

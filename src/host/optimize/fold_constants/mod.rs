@@ -23,8 +23,7 @@ pub fn fold_constants(graph: &mut Graph) -> Result<bool> {
         let Some(data) = evaluate(graph, op, output).filter(|_| !graph.is_output(output)) else {
             return Ok(false);
         };
-        graph.value_mut(output).constant = Some(data);
-        graph.remove_node(id);
+        graph.fold_node(id, data);
         Ok(true)
     })
 }
@@ -35,6 +34,9 @@ fn evaluate(graph: &Graph, op: &Op, output: ValueId) -> Option<Constant> {
     let elements: u64 = inputs.iter().map(|&input| u64::from(graph.shape(input).len())).sum();
     let all_constant = inputs.iter().all(|&input| graph.value(input).constant.is_some());
     if !all_constant || u64::from(graph.shape(output).len()) > elements + MOST_GROWTH {
+        return None;
+    }
+    if !graph.may_fold(graph.shape(output).len()) {
         return None;
     }
     let constant = match op {
