@@ -44,12 +44,21 @@ pub(super) fn unknown_operator(operator: &str, domain: &str) -> Error {
     unsupported(reason).remedy(remedy(operator, domain))
 }
 
+/// What avoids the operator: an option of the export where there is one.
 fn remedy(operator: &str, domain: &str) -> &'static str {
-    if !domain.is_empty() {
-        return "export with the standard operators of ONNX only";
+    match domain {
+        "" => {}
+        "com.microsoft" | "com.microsoft.nchwc" | "com.ms.internal.nhwc" => {
+            return "take the model as it was before onnxruntime optimised or quantised it";
+        }
+        "org.pytorch.aten" | "aten" => {
+            return "export with torch.onnx.export(…, dynamo=True), or write it in operators that ONNX has";
+        }
+        "ai.onnx.ml" => return "leave trees, scalers and maps of labels to the application",
+        _ => return "export with the standard operators of ONNX only",
     }
     match operator {
-        "Loop" | "Scan" => {
+        "If" | "Loop" | "Scan" => {
             "export with fixed input shapes, so that control flow becomes constant (onnxsim folds what is left)"
         }
         "QuantizeLinear"
@@ -60,9 +69,17 @@ fn remedy(operator: &str, domain: &str) -> &'static str {
         | "ConvInteger"
         | "MatMulInteger" => "export the float32 model",
         "LSTM" | "GRU" | "RNN" | "Attention" => "salto runs convolutional networks",
-        "NonMaxSuppression" | "TopK" | "RoiAlign" | "NonZero" => {
+        "NonMaxSuppression" | "TopK" | "RoiAlign" | "MaxRoiAlign" | "NonZero" | "Unique" | "Compress" => {
             "end the export before this post-processing and do it in the application"
         }
+        "ArgMax" | "ArgMin" => "export the scores: `salto run` prints the largest, --overlay draws them",
+        "RandomNormal" | "RandomNormalLike" | "RandomUniform" | "RandomUniformLike" | "Bernoulli"
+        | "Multinomial" => "export in evaluation mode, after model.eval()",
+        "Einsum" => "write it as products and transpositions: torch.matmul, permute",
+        "ScatterND" | "ScatterElements" | "Scatter" => {
+            "write assignments to parts of a tensor as torch.cat or torch.where"
+        }
+        "STFT" | "DFT" | "MelWeightMatrix" => "compute the spectrum before the network, and pass it as input",
         _ => "express it in supported operators (docs/operators.md has them with their limits)",
     }
 }
@@ -79,5 +96,24 @@ mod tests {
         let many = all_at_once((0..23).map(one).collect()).unwrap().to_string();
         assert!(many.starts_with("23 nodes cannot be imported:\n  node 'n0' (Foo): not supported"));
         assert!(many.contains("'n19'") && !many.contains("'n20'") && many.ends_with("and 3 more"));
+    }
+
+    #[test]
+    fn what_has_a_way_round_is_told_it() {
+        let told = |operator, domain| unknown_operator(operator, domain).to_string();
+        for (operator, domain, word) in [
+            ("Loop", "", "fixed input shapes"),
+            ("QLinearConv", "", "float32"),
+            ("NonMaxSuppression", "", "post-processing"),
+            ("RandomNormalLike", "", "model.eval()"),
+            ("ArgMax", "", "--overlay"),
+            ("FusedConv", "com.microsoft", "before onnxruntime"),
+            ("ATen", "org.pytorch.aten", "dynamo=True"),
+            ("TreeEnsembleClassifier", "ai.onnx.ml", "application"),
+            ("Frobnicate", "my.own", "standard operators"),
+            ("Frobnicate", "", "docs/operators.md"),
+        ] {
+            assert!(told(operator, domain).contains(word), "{operator}: {}", told(operator, domain));
+        }
     }
 }
