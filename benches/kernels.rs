@@ -12,13 +12,14 @@ use core::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use salto::device::kernel::params::{
-    BinaryKind, BinaryParams, ConvTransposeParams, MapParams, PoolKind, PoolParams, RearrangeParams,
-    ResizeKind, ResizeParams, SoftmaxParams,
+    BinaryKind, BinaryParams, ConvTransposeParams, InterpolateParams, MapParams, PoolKind, PoolParams,
+    RearrangeParams, ResizeKind, ResizeParams, SoftmaxParams,
 };
 use salto::device::kernel::{
-    Band, BinaryTask, ConvTransposeTask, Epilogue, MapTask, Operand, PoolTask, ResizeTask, Sink, Source,
-    binary_f32, conv_transpose_f32, conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len, map_f32,
-    pool_f32, rearrange_f32, rearrange_f32_rows, resize_f32, softmax_f32,
+    Band, BinaryTask, ConvTransposeTask, Epilogue, InterpolateTask, MapTask, Operand, PoolTask, ResizeTask,
+    Sink, Source, binary_f32, conv_transpose_f32, conv_transpose_f32_scratch_len,
+    conv_transpose_f32_weight_len, interpolate_f32, interpolate_f32_scratch_len, map_f32, pool_f32,
+    rearrange_f32, rearrange_f32_rows, resize_f32, softmax_f32,
 };
 use salto::device::simd::{Level, View, ViewMut};
 use salto::device::tensor::{Activation, ActivationKind, Extent, Rows, Segment, Window};
@@ -169,6 +170,15 @@ fn movements(c: &mut Criterion) {
             dispatch!(level, s => resize_f32(s, &task, &whole(&output)));
         });
     }
+    let params = InterpolateParams { input, output, taps_y: 4, taps_x: 4, fill: 0.0 };
+    let table: Vec<f32> =
+        (0..128u16).flat_map(|o| [f32::from((o / 2).min(60)), -0.1, 0.6, 0.6, -0.1]).collect();
+    let mut scratch = vec![0.0; interpolate_f32_scratch_len(&params).unwrap() as usize];
+    bench(c, "interpolate/4x4_64_64x64_x2", u64::from(output.checked_len().unwrap()), |level| {
+        let (rows, columns, sink) = (View::new(&table), View::new(&table), target.sink());
+        let task = InterpolateTask { params: &params, source: source.source(), rows, columns, sink };
+        dispatch!(level, s => interpolate_f32(s, &task, &whole(&output), ViewMut::new(&mut scratch)));
+    });
     let dims = [1, 1, 1, 64, 64, 64];
     let len = 64 * 64 * 64;
     let params = RearrangeParams {

@@ -12,12 +12,24 @@ pub(crate) fn rich() -> Vec<u8> {
     let sketch = sketch.node_with("Conv", "x w", "a", &[("pads", Ints(&[1, 1, 1, 1])), ("group", Int(1))]);
     let sketch =
         sketch.node_with("BatchNormalization", "a four four four four", "b", &[("epsilon", Float(0.1))]);
-    let sketch =
-        sketch.node("Pad", "b pads", "p").node_with("MaxPool", "p", "m", &[("kernel_shape", Ints(&[2, 2]))]);
+    let sketch = sketch.node_with("Pad", "b pads", "p", &[("mode", Text("reflect"))]).node_with(
+        "MaxPool",
+        "p",
+        "m",
+        &[("kernel_shape", Ints(&[2, 2]))],
+    );
     let sketch = sketch.node_with("Split", "m", "s1 s2", &[("axis", Int(1))]);
     let sketch = sketch.node_with("Concat", "s1 s2", "c", &[("axis", Int(1))]);
     let sketch = sketch.node_with("ConvTranspose", "c t", "d", &[("auto_pad", Text("SAME_UPPER"))]);
-    let sketch = sketch.node_with("Resize", "d _ _ sizes", "r", &[("mode", Text("linear"))]);
+    let sketch = sketch.node_with("Resize", "d _ _ sizes", "large", &[("mode", Text("cubic"))]);
+    let sketch = sketch.integers("rows", &[0, 2, 1]).integers("times", &[1, 1, 1, 2]);
+    let sketch = sketch.node_with("Gather", "large rows", "some", &[("axis", Int(2))]).node(
+        "Tile",
+        "some times",
+        "wide",
+    );
+    let smooth = [("mode", Text("linear")), ("antialias", Int(1))];
+    let sketch = sketch.node_with("Resize", "wide _ _ sizes", "r", &smooth);
     let sketch = sketch.node("Shape", "r", "dims").node("Gather", "dims rest", "last");
     let sketch =
         sketch.node_with("Concat", "one rest", "shape", &[("axis", Int(0))]).node("Mul", "last one", "_");

@@ -104,7 +104,7 @@ fn branch<'m>(scope: &mut Scope<'m>, node: &Node<'m>) -> Result<Vec<Operand>> {
     }
     let result = |name: &str| match scope.operands.get(name) {
         Some(Some(operand)) => Ok(operand.clone()),
-        _ => Err(invalid(format!("nothing makes the result '{name}' of its {name}"))),
+        _ => Err(invalid(format!("nothing makes its result '{name}'"))),
     };
     graph.output.iter().map(|output| result(output.name.as_deref().unwrap_or(""))).collect()
 }
