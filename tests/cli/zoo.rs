@@ -87,6 +87,6 @@ fn memory_is_limited_before_it_is_taken() {
     answer(&["compile", DIGITS, "-o", &program]);
     let (line, _) = complaint(&["inspect", &program, "--max-memory", "150000"]);
     assert!(line.contains("allowed are 150000") && line.contains(&program), "{line}");
-    let (line, _) = complaint(&["plan", "unet", "--shape", "input=1,1,4096,4096", "--max-memory", "1GiB"]);
+    let (line, _) = complaint(&["plan", "unet", "--shape", "input=1,1,2048,2048", "--max-memory", "1GiB"]);
     assert!(line.contains("allowed are 1073741824"), "{line}");
 }
