@@ -65,7 +65,7 @@ NETWORKS = {
     "keras_mobilenet": lambda: keras.applications.MobileNet(weights=None),
     "keras_mobilenet_v2": lambda: keras.applications.MobileNetV2(weights=None),
     "keras_mobilenet_v3": lambda: keras.applications.MobileNetV3Small(weights=None, input_shape=(224, 224, 3)),
-    "keras_efficientnet_b0": lambda: keras.applications.EfficientNetB0(weights=None),
+    "keras_efficientnet_v2": lambda: keras.applications.EfficientNetV2B0(weights=None, include_preprocessing=False),
     "keras_densenet121": lambda: keras.applications.DenseNet121(weights=None),
     "keras_xception": lambda: keras.applications.Xception(weights=None, input_shape=(160, 160, 3)),
     "keras_convnext": lambda: keras.applications.ConvNeXtTiny(weights=None, input_shape=(96, 96, 3)),

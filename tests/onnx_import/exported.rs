@@ -6,7 +6,7 @@ use salto::host::graph::Graph;
 use salto::host::optimize::optimize;
 
 use super::sketch::Sketch;
-use super::sketch::Value::{Int, Ints};
+use super::sketch::Value::{Float, Int, Ints};
 
 #[test]
 fn a_split_into_a_sequence_is_slices() {
@@ -140,6 +140,16 @@ fn activations_in_many_operators_are_one() {
     let other =
         Sketch::new(13, &[6]).floats("k", &[], &[1.7]).node("Mul", "x k", "a").node("Sigmoid", "a", "b");
     assert_eq!(optimized(&other.node("Mul", "x b", "y")).0, ["Affine", "Binary"]);
+}
+
+#[test]
+fn celu_is_elu_of_scaled_numbers() {
+    let of = |alpha: f32| {
+        Sketch::new(12, &[2]).node("Neg", "x", "n").node_with("Celu", "n", "y", &[("alpha", Float(alpha))])
+    };
+    assert!((of(1.0).run().1[1] - (-1.0f32).exp_m1()).abs() < 1e-6);
+    assert!((of(2.0).run().1[1] - 2.0 * (-0.5f32).exp_m1()).abs() < 1e-6);
+    assert!(of(0.0).refusal().contains("alpha is 0"));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use crate::device::kernel::params::BinaryKind;
 use crate::device::tensor::{Activation, ActivationKind};
 use crate::host::Result;
-use crate::host::graph::{Op, Unary};
+use crate::host::graph::{Constant, Op, Unary};
 
+use super::super::Tensor;
 use super::super::context::Context;
 use super::super::fold;
 use super::super::model::Node;
@@ -19,6 +20,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("HardSigmoid", unary),
     Operator::new("HardSwish", unary),
     Operator::new("Elu", unary),
+    Operator::new("Celu", celu),
     Operator::new("Selu", unary),
     Operator::new("Gelu", unary).checked(|node| activation(node).map(drop)),
     Operator::new("Softplus", unary),
@@ -98,6 +100,27 @@ pub(super) fn evaluated(
     }
     let input = cx.value(operand)?;
     cx.emit(Op::Unary(Unary { input, activation })).map(Operand::Value)
+}
+
+/// `max(x, 0) + min(α · (exp(x / α) − 1), 0)` is `α · elu(x / α)`.
+fn celu(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let alpha = cx.node.float("alpha", 1.0)?;
+    if alpha == 0.0 || !alpha.is_finite() {
+        return Err(invalid(format!("alpha is {alpha}")));
+    }
+    let times = |cx: &mut Context<'_, '_>, x: &Operand, factor: f32| match factor {
+        1.0 => Ok(x.clone()),
+        _ => {
+            let factor = Operand::Constant(Tensor::new([], Constant::f32([factor]))?);
+            apply(cx, BinaryKind::Mul, x, &factor)
+        }
+    };
+    let x = cx.operand(0)?;
+    let x = times(cx, &x, alpha.recip())?;
+    let input = cx.value(&x)?;
+    let activation = Activation::new(ActivationKind::Elu, 1.0, 0.0);
+    let y = Operand::Value(cx.emit(Op::Unary(Unary { input, activation }))?);
+    Ok(vec![times(cx, &y, alpha)?])
 }
 
 /// `min(max(x, low), high)`: attributes before operator set 11, operands since; both may be missing.
