@@ -100,6 +100,24 @@ fn many_operands_are_taken_from_the_left() {
 }
 
 #[test]
+fn functions_of_one_element() {
+    let of = |operator: &str, attributes: &[_]| {
+        let sketch = Sketch::new(20, &[4]).floats("c", &[1], &[-1.5]).node("Add", "x c", "s");
+        sketch.node_with(operator, "s", "y", attributes).run().1
+    };
+    // −1.5, −0.5, 0.5, 1.5
+    assert_eq!(of("Sign", &[]), [-1., -1., 1., 1.]);
+    assert_eq!(of("Round", &[]), [-2., 0., 0., 2.]);
+    assert_eq!(of("ThresholdedRelu", &[]), [0., 0., 0., 1.5]);
+    assert_eq!(of("Shrink", &[("lambd", Float(1.0)), ("bias", Float(0.25))]), [-1.25, 0., 0., 1.25]);
+    assert_eq!(of("Celu", &[])[2..], [0.5, 1.5]);
+    let bent = of("Celu", &[("alpha", Float(2.0))]);
+    assert!((bent[0] - 2.0 * (-0.75f32).exp_m1()).abs() < 1e-6 && bent[3] == 1.5, "{bent:?}");
+    let cube = Sketch::new(13, &[3]).floats("three", &[], &[3.0]).node("Pow", "x three", "y");
+    assert_eq!(cube.run().1, [0., 1., 8.]);
+}
+
+#[test]
 fn squares_are_products() {
     let square = Sketch::new(13, &[3]).floats("two", &[], &[2.0]).node("Pow", "x two", "y");
     assert_eq!(square.run().1, [0., 1., 4.]);

@@ -6,6 +6,7 @@ mod dense;
 mod encoding;
 mod exported;
 mod layout;
+mod logic;
 mod movement;
 mod network;
 mod normalization;

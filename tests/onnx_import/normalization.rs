@@ -86,3 +86,26 @@ fn channels_that_move_to_the_end_and_back_do_not_move() {
     let sketch = sketch.node_with("Transpose", "n", "y", &[("perm", Ints(&[0, 3, 1, 2]))]);
     assert_eq!(steps(&sketch), [OpCode::Conv, OpCode::Normalize]);
 }
+
+#[test]
+fn local_response_is_normalised_across_channels() {
+    // 0, 1, 2, 3 in four channels; two neighbours each, one behind.
+    let attributes = [("size", Int(2)), ("alpha", Float(2.0)), ("beta", Float(1.0)), ("bias", Float(1.0))];
+    let found = Sketch::new(13, &[1, 4, 1, 1]).node_with("LRN", "x", "y", &attributes).run().1;
+    close((found, &[]), (vec![], &[0., 1. / 6., 2. / 14., 3. / 10.]));
+    let flat = Sketch::new(13, &[1, 4]).node_with("LRN", "x", "y", &attributes).run().1;
+    close((flat, &[]), (vec![], &[0., 1. / 6., 2. / 14., 3. / 10.]));
+}
+
+#[test]
+fn norms_of_a_power() {
+    let unit = Sketch::new(13, &[2, 2]).node("LpNormalization", "x", "y").run().1;
+    close((unit, &[]), (vec![], &[0., 1., 0.554_7, 0.832_05]));
+    let zero = Sketch::new(13, &[1]).node("LpNormalization", "x", "y").run().1;
+    assert_eq!(zero, [0.0]);
+    let global = Sketch::new(13, &[1, 1, 1, 4]).node_with("GlobalLpPool", "x", "y", &[("p", Int(1))]).run();
+    assert_eq!(global, (vec![1, 1, 1, 1], vec![6.0]));
+    let windows = [("kernel_shape", Ints(&[1, 2]))];
+    let pool = Sketch::new(13, &[1, 1, 1, 3]).node_with("LpPool", "x", "y", &windows).run().1;
+    close((pool, &[]), (vec![], &[1., 5f32.sqrt()]));
+}

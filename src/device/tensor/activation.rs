@@ -56,11 +56,19 @@ pub enum ActivationKind {
     Ceil = 23,
     /// `x / (1 + |x|)`
     Softsign = 24,
+    /// −1, 0 or 1
+    Sign = 25,
+    /// The nearest whole number, ½ to the even one
+    Round = 26,
+    /// `x > a ? x : 0`
+    ThresholdedRelu = 27,
+    /// `x < −a ? x + b : x > a ? x − b : 0`
+    Shrink = 28,
 }
 
 impl ActivationKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::Identity,
         Self::Relu,
         Self::Clip,
@@ -86,6 +94,10 @@ impl ActivationKind {
         Self::Floor,
         Self::Ceil,
         Self::Softsign,
+        Self::Sign,
+        Self::Round,
+        Self::ThresholdedRelu,
+        Self::Shrink,
     ];
 
     /// The kind with this number in the program format.

@@ -82,6 +82,10 @@ pub(super) fn evaluate<S: Simd>(s: S, activation: &Activation, x: S::F32) -> S::
         ActivationKind::Floor => s.floor(x),
         ActivationKind::Ceil => negate(s, s.floor(negate(s, x))),
         ActivationKind::Softsign => softsign(s, x),
+        ActivationKind::Sign => sign(s, x),
+        ActivationKind::Round => round(s, x),
+        ActivationKind::ThresholdedRelu => above(s, x, s.splat(a), x),
+        ActivationKind::Shrink => shrink(s, x, a, b),
     }
 }
 
@@ -139,6 +143,33 @@ fn gelu_tanh<S: Simd>(s: S, x: S::F32) -> S::F32 {
 fn softsign<S: Simd>(s: S, x: S::F32) -> S::F32 {
     let x = clip(s, x, -1e30, 1e30);
     s.div(x, s.add(s.splat(1.0), s.abs(x)))
+}
+
+/// `result` where `x > limit`, else 0; NaN stays.
+#[inline(always)]
+fn above<S: Simd>(s: S, x: S::F32, limit: S::F32, result: S::F32) -> S::F32 {
+    s.select_nan(x, x, s.select_less(limit, x, result, s.splat(0.0)))
+}
+
+/// −1, 0 or 1; NaN and −0 stay.
+#[inline(always)]
+fn sign<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    let (zero, one) = (s.splat(0.0), s.splat(1.0));
+    s.select_less(x, zero, s.splat(-1.0), s.select_less(zero, x, one, x))
+}
+
+/// Below 2²³ a sum with 2²³ has no digits behind the point, and is rounded to the even one of two; from there on no number has.
+#[inline(always)]
+fn round<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    let (magnitude, whole) = (s.abs(x), s.splat(8_388_608.0));
+    let rounded = s.sub(s.add(magnitude, whole), whole);
+    s.select_less(magnitude, whole, with_sign_of(s, rounded, x), x)
+}
+
+#[inline(always)]
+fn shrink<S: Simd>(s: S, x: S::F32, limit: f32, bias: f32) -> S::F32 {
+    let positive = above(s, x, s.splat(limit), s.sub(x, s.splat(bias)));
+    s.select_less(x, s.splat(-limit), s.add(x, s.splat(bias)), positive)
 }
 
 /// `Σ c[i] · x^i` by Horner's rule.

@@ -15,6 +15,8 @@ fn functions() -> Vec<Activation> {
         ActivationKind::HardSigmoid => Activation::new(kind, 0.2, 0.5),
         ActivationKind::Elu => Activation::new(kind, 0.7, 0.0),
         ActivationKind::Selu => Activation::new(kind, 1.673_263_2, 1.050_701),
+        ActivationKind::ThresholdedRelu => Activation::new(kind, 1.25, 0.0),
+        ActivationKind::Shrink => Activation::new(kind, 0.5, 0.3),
         _ => Activation::plain(kind),
     };
     ActivationKind::ALL.into_iter().map(function).collect()
@@ -31,8 +33,14 @@ fn bound(kind: ActivationKind, x: f64, want: f64) -> f64 {
         | ActivationKind::Abs
         | ActivationKind::Neg
         | ActivationKind::Floor
+        | ActivationKind::Sign
+        | ActivationKind::Round
+        | ActivationKind::ThresholdedRelu
         | ActivationKind::Ceil => (0.0, 0.0),
-        ActivationKind::LeakyRelu | ActivationKind::Sqrt | ActivationKind::Reciprocal => (0.5, 0.0),
+        ActivationKind::LeakyRelu
+        | ActivationKind::Sqrt
+        | ActivationKind::Reciprocal
+        | ActivationKind::Shrink => (0.5, 0.0),
         ActivationKind::Log | ActivationKind::Exp => (1.0, 0.0), // 0.74, 0.95
         ActivationKind::Elu | ActivationKind::Selu => (2.0, 0.0), // 1.44, 1.69
         ActivationKind::Softplus | ActivationKind::Softsign => (1.5, 0.0), // 1.41, 1.48

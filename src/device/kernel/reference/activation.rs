@@ -50,6 +50,8 @@ pub(crate) fn activation(activation: &Activation, x: f64) -> f64 {
         ActivationKind::Erf => libm::erf(x),
         ActivationKind::Floor => x.floor(),
         ActivationKind::Ceil => x.ceil(),
+        ActivationKind::Sign | ActivationKind::Round => whole(activation, x),
+        ActivationKind::ThresholdedRelu | ActivationKind::Shrink => beyond_threshold(activation, x),
         ActivationKind::Softsign => {
             if x.is_infinite() {
                 x.signum()
@@ -57,5 +59,23 @@ pub(crate) fn activation(activation: &Activation, x: f64) -> f64 {
                 x / (1.0 + x.abs())
             }
         }
+    }
+}
+
+fn whole(activation: &Activation, x: f64) -> f64 {
+    match activation.kind().unwrap() {
+        ActivationKind::Sign if x == 0.0 => x,
+        ActivationKind::Sign => x.signum(),
+        _ => x.round_ties_even(),
+    }
+}
+
+fn beyond_threshold(activation: &Activation, x: f64) -> f64 {
+    let (a, b) = (f64::from(activation.a), f64::from(activation.b));
+    match activation.kind().unwrap() {
+        ActivationKind::ThresholdedRelu if x > a => x,
+        ActivationKind::Shrink if x < -a => x + b,
+        ActivationKind::Shrink if x > a => x - b,
+        _ => 0.0,
     }
 }

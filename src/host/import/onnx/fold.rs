@@ -24,19 +24,11 @@ pub(super) fn broadcast(a: &[u32], b: &[u32]) -> Result<Vec<u32>> {
 
 /// `f(a, b)` with broadcast; both are floats or both integers.
 pub(super) fn binary(kind: BinaryKind, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let dims = broadcast(a.dims(), b.dims())?;
-    let (a, b) = (a.expanded(&dims)?, b.expanded(&dims)?);
-    let data = match (a.data(), b.data()) {
-        (Constant::F32(a), Constant::F32(b)) => {
-            Constant::f32(a.iter().zip(&**b).map(|(a, b)| floats(kind, *a, *b)).collect::<Vec<_>>())
-        }
-        (Constant::I64(a), Constant::I64(b)) => {
-            let results: Option<Vec<i64>> = a.iter().zip(&**b).map(|(a, b)| integers(kind, *a, *b)).collect();
-            Constant::i64(results.ok_or_else(|| invalid("integer arithmetic overflows or divides by zero"))?)
-        }
-        _ => return Err(invalid("a function of floats and integers")),
-    };
-    Tensor::new(dims, data)
+    match (a.data(), b.data()) {
+        (Constant::F32(_), Constant::F32(_)) => floats_of(a, b, |a, b| floats(kind, a, b)),
+        (Constant::I64(_), Constant::I64(_)) => integers_of(a, b, |a, b| integers(kind, a, b)),
+        _ => Err(invalid("a function of floats and integers")),
+    }
 }
 
 fn floats(kind: BinaryKind, a: f32, b: f32) -> f32 {
@@ -68,11 +60,33 @@ fn integers(kind: BinaryKind, a: i64, b: i64) -> Option<i64> {
     }
 }
 
+/// A function of two integers with broadcast; `None` where it has no result.
+pub(super) fn integers_of(a: &Tensor, b: &Tensor, f: impl Fn(i64, i64) -> Option<i64>) -> Result<Tensor> {
+    let dims = broadcast(a.dims(), b.dims())?;
+    let (a, b) = (a.expanded(&dims)?, b.expanded(&dims)?);
+    let (Some(a), Some(b)) = (a.data().as_i64(), b.data().as_i64()) else {
+        return Err(invalid("its operands must be integers or booleans"));
+    };
+    let results: Option<Vec<i64>> = a.iter().zip(b).map(|(a, b)| f(*a, *b)).collect();
+    let results = results.ok_or_else(|| invalid("integer arithmetic overflows or divides by zero"))?;
+    Tensor::new(dims, Constant::i64(results))
+}
+
+/// A function of two floats with broadcast.
+pub(super) fn floats_of(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32) -> Result<Tensor> {
+    let dims = broadcast(a.dims(), b.dims())?;
+    let (a, b) = (a.expanded(&dims)?, b.expanded(&dims)?);
+    let (Some(a), Some(b)) = (a.data().as_f32(), b.data().as_f32()) else {
+        return Err(invalid("its operands must be floats"));
+    };
+    Tensor::new(dims, Constant::f32(a.iter().zip(b).map(|(a, b)| f(*a, *b)).collect::<Vec<_>>()))
+}
+
 /// A comparison of two numbers of one type, 1 if it holds.
 pub(super) fn compare(
     a: &Tensor,
     b: &Tensor,
-    holds: fn(Option<core::cmp::Ordering>) -> bool,
+    holds: impl Fn(Option<core::cmp::Ordering>) -> bool,
 ) -> Result<Tensor> {
     let dims = broadcast(a.dims(), b.dims())?;
     let (a, b) = (a.expanded(&dims)?, b.expanded(&dims)?);
@@ -126,6 +140,8 @@ pub(super) fn function(tensor: &Tensor, kind: ActivationKind) -> Result<Option<T
         ActivationKind::Neg => (|x| -x, Some(i64::wrapping_neg)),
         ActivationKind::Abs => (f32::abs, Some(i64::wrapping_abs)),
         ActivationKind::Relu => (|x| x.max(0.0), Some(|x| x.max(0))),
+        ActivationKind::Sign => (|x| if x == 0.0 { x } else { x.signum() }, Some(i64::signum)),
+        ActivationKind::Round => (f32::round_ties_even, None),
         ActivationKind::Floor => (f32::floor, None),
         ActivationKind::Ceil => (f32::ceil, None),
         ActivationKind::Sqrt => (f32::sqrt, None),

@@ -7,9 +7,8 @@ use crate::host::graph::{Constant, Op, Unary};
 
 use super::super::Tensor;
 use super::super::context::Context;
-use super::super::fold;
 use super::super::model::Node;
-use super::elementwise::apply;
+use super::elementwise::{apply, evaluated};
 use super::{Operand, Operator, invalid, unsupported};
 
 pub(super) const OPERATORS: &[Operator] = &[
@@ -36,6 +35,10 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Reciprocal", unary),
     Operator::new("Floor", unary),
     Operator::new("Ceil", unary),
+    Operator::new("Sign", unary),
+    Operator::new("Round", unary),
+    Operator::new("ThresholdedRelu", unary),
+    Operator::new("Shrink", unary),
     Operator::new("Clip", clip),
 ];
 
@@ -76,6 +79,10 @@ fn activation(node: &Node<'_>) -> Result<Activation> {
         "Reciprocal" => plain(Kind::Reciprocal),
         "Floor" => plain(Kind::Floor),
         "Ceil" => plain(Kind::Ceil),
+        "Sign" => plain(Kind::Sign),
+        "Round" => plain(Kind::Round),
+        "ThresholdedRelu" => Ok(Activation::new(Kind::ThresholdedRelu, node.float("alpha", 1.0)?, 0.0)),
+        "Shrink" => Ok(Activation::new(Kind::Shrink, node.float("lambd", 0.5)?, node.float("bias", 0.0)?)),
         other => Err(unsupported(format!("the function {other} is not supported"))),
     }
 }
@@ -84,22 +91,6 @@ fn unary(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let operand = cx.operand(0)?;
     let activation = activation(cx.node)?;
     Ok(vec![evaluated(cx, &operand, activation)?])
-}
-
-/// A function of each element: of a constant now, if it is exact, else as a node.
-pub(super) fn evaluated(
-    cx: &mut Context<'_, '_>,
-    operand: &Operand,
-    activation: Activation,
-) -> Result<Operand> {
-    if let (Operand::Constant(tensor), Some(kind)) = (operand, activation.kind()) {
-        cx.charge(tensor.dims())?;
-        if let Some(folded) = fold::function(tensor, kind)? {
-            return Ok(Operand::Constant(folded));
-        }
-    }
-    let input = cx.value(operand)?;
-    cx.emit(Op::Unary(Unary { input, activation })).map(Operand::Value)
 }
 
 /// `max(x, 0) + min(α · (exp(x / α) − 1), 0)` is `α · elu(x / α)`.

@@ -1,7 +1,5 @@
 //! Constants, and operators that are supported on constants only: what exporters write to compute shapes and grids.
 
-use std::cmp::Ordering;
-
 use crate::device::kernel::params::{Beyond, BinaryKind};
 use crate::host::Result;
 use crate::host::graph::Constant;
@@ -10,7 +8,7 @@ use super::super::Tensor;
 use super::super::context::Context;
 use super::super::fold;
 use super::super::model::Node;
-use super::super::number::{index, size, wide};
+use super::super::number::{size, wide};
 use super::elementwise::apply;
 use super::{Operand, Operator, count, invalid, unsupported};
 
@@ -20,11 +18,6 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Range", range),
     Operator::new("Expand", expand),
     Operator::new("Where", choose),
-    Operator::new("Equal", |cx| compare(cx, |order| order == Some(Ordering::Equal))),
-    Operator::new("Less", |cx| compare(cx, |order| order == Some(Ordering::Less))),
-    Operator::new("Greater", |cx| compare(cx, |order| order == Some(Ordering::Greater))),
-    Operator::new("Not", not),
-    Operator::new("Sign", sign),
 ];
 
 const VALUES: [&str; 5] = ["value", "value_float", "value_floats", "value_int", "value_ints"];
@@ -141,27 +134,4 @@ fn chosen(cx: &mut Context<'_, '_>, condition: &Tensor, a: &Tensor, b: &Tensor) 
         cx.charge(&dims)?;
     }
     fold::choose(condition, a, b)
-}
-
-fn sign(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
-    let tensor = cx.constant(0)?;
-    cx.charge(tensor.dims())?;
-    let of_float = |x: f32| if x == 0.0 { 0.0 } else { x.signum() };
-    Ok(vec![Operand::Constant(fold::map(&tensor, of_float, Some(i64::signum))?)])
-}
-
-fn compare(cx: &mut Context<'_, '_>, holds: fn(Option<Ordering>) -> bool) -> Result<Vec<Operand>> {
-    let (a, b) = (cx.constant(0)?, cx.constant(1)?);
-    let dims = fold::broadcast(a.dims(), b.dims())?;
-    for _ in 0..3 {
-        cx.charge(&dims)?;
-    }
-    Ok(vec![Operand::Constant(fold::compare(&a, &b, holds)?)])
-}
-
-fn not(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
-    let tensor = cx.constant(0)?;
-    let flags = tensor.data().as_i64().ok_or_else(|| invalid("its operand must be booleans"))?;
-    let flags: Vec<i64> = flags.iter().take(index(u32::MAX)).map(|flag| i64::from(*flag == 0)).collect();
-    Ok(vec![Operand::Constant(Tensor::new(tensor.dims(), Constant::i64(flags))?)])
 }

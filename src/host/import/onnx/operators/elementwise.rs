@@ -67,14 +67,16 @@ fn mean(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     sum.iter().map(|sum| apply(cx, BinaryKind::Mul, sum, &factor)).collect()
 }
 
-/// Squares are products and square roots their own function: both are exact, and defined for all that they should be.
+/// A power; of one exponent for all where that is constant.
 fn pow(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let (base, exponent) = (cx.operand(0)?, cx.operand(1)?);
-    let (Operand::Value(input), Operand::Constant(tensor)) = (&base, &exponent) else {
+    let (Operand::Value(_), Operand::Constant(tensor)) = (&base, &exponent) else {
         return Ok(vec![apply(cx, BinaryKind::Pow, &base, &exponent)?]);
     };
     // The exponent's type may differ from the base's.
+    let adds_axes = tensor.dims().len() > cx.dims(&base).len();
     let number = match tensor.data() {
+        _ if adds_axes => None,
         Constant::F32(data) => {
             if let [number] = **data {
                 Some(number)
@@ -90,20 +92,49 @@ fn pow(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
             }
         }
     };
-    let result = match number {
-        Some(1.0) => base,
-        Some(2.0) => apply(cx, BinaryKind::Mul, &base, &base)?,
-        Some(0.5) => {
-            let activation = Activation::plain(ActivationKind::Sqrt);
-            Operand::Value(cx.emit(Op::Unary(Unary { input: *input, activation }))?)
+    match number {
+        Some(number) => Ok(vec![power(cx, &base, number)?]),
+        None => Ok(vec![apply(cx, BinaryKind::Pow, &base, &exponent)?]),
+    }
+}
+
+/// `base^exponent`. Squares and cubes are products, square roots and reciprocals functions of their own: quicker, and defined for
+/// all that they should be.
+pub(super) fn power(cx: &mut Context<'_, '_>, base: &Operand, exponent: f32) -> Result<Operand> {
+    if exponent == 1.0 {
+        return Ok(base.clone());
+    }
+    if exponent == 2.0 {
+        return apply(cx, BinaryKind::Mul, base, base);
+    }
+    if exponent == 3.0 {
+        let square = apply(cx, BinaryKind::Mul, base, base)?;
+        return apply(cx, BinaryKind::Mul, &square, base);
+    }
+    if exponent == 0.5 {
+        return evaluated(cx, base, Activation::plain(ActivationKind::Sqrt));
+    }
+    if exponent == -1.0 {
+        return evaluated(cx, base, Activation::plain(ActivationKind::Reciprocal));
+    }
+    let exponent = Operand::Constant(Tensor::new([], Constant::f32([exponent]))?);
+    apply(cx, BinaryKind::Pow, base, &exponent)
+}
+
+/// A function of each element: of a constant now, if it is exact, else as a node.
+pub(super) fn evaluated(
+    cx: &mut Context<'_, '_>,
+    operand: &Operand,
+    activation: Activation,
+) -> Result<Operand> {
+    if let (Operand::Constant(tensor), Some(kind)) = (operand, activation.kind()) {
+        cx.charge(tensor.dims())?;
+        if let Some(folded) = fold::function(tensor, kind)? {
+            return Ok(Operand::Constant(folded));
         }
-        Some(number) => {
-            let exponent = Operand::Constant(Tensor::new(tensor.dims(), Constant::f32([number]))?);
-            apply(cx, BinaryKind::Pow, &base, &exponent)?
-        }
-        None => apply(cx, BinaryKind::Pow, &base, &exponent)?,
-    };
-    Ok(vec![result])
+    }
+    let input = cx.value(operand)?;
+    cx.emit(Op::Unary(Unary { input, activation })).map(Operand::Value)
 }
 
 /// `f(a, b)` with broadcast: a constant of two constants, else a node.

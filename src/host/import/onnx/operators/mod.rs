@@ -10,10 +10,13 @@ mod convolution;
 mod dense;
 mod elementwise;
 mod gather;
+mod logic;
+mod lp_norm;
 mod normalization;
 mod pool;
 mod reduce;
 mod resize;
+mod response;
 mod select;
 mod sequence;
 mod shape;
@@ -58,11 +61,14 @@ pub(super) fn all() -> impl Iterator<Item = &'static Operator> {
         convolution::OPERATORS,
         dense::OPERATORS,
         elementwise::OPERATORS,
+        logic::OPERATORS,
+        lp_norm::OPERATORS,
         gather::OPERATORS,
         normalization::OPERATORS,
         pool::OPERATORS,
         reduce::OPERATORS,
         resize::OPERATORS,
+        response::OPERATORS,
         select::OPERATORS,
         sequence::OPERATORS,
         shape::OPERATORS,

@@ -10,8 +10,7 @@ use super::super::fold;
 use super::super::layout::{storage_axis, stored};
 use super::super::scope::shape_of;
 use super::super::tensor::element_count;
-use super::activation::evaluated;
-use super::elementwise::apply;
+use super::elementwise::{apply, evaluated};
 use super::{Operand, Operator, axes_of, invalid};
 
 pub(super) const OPERATORS: &[Operator] = &[

@@ -1,0 +1,53 @@
+//! Functions of constants, which are computed during import.
+
+use super::sketch::Sketch;
+use super::sketch::Value::Int;
+
+/// What the operator makes of the integers, added to an input of zero.
+#[track_caller]
+fn check(operator: &str, attributes: &[(&str, super::sketch::Value<'_>)], operands: &[&[i64]], want: &[f32]) {
+    let mut sketch = Sketch::new(18, &[1]);
+    let names = ["a", "b"];
+    for (name, data) in names.iter().zip(operands) {
+        sketch = sketch.integers(name, data);
+    }
+    let inputs = names[..operands.len()].join(" ");
+    let sketch = sketch.node_with(operator, &inputs, "r", attributes);
+    let sketch = sketch.node_with("Cast", "r", "f", &[("to", Int(1))]).node("Add", "x f", "y");
+    assert_eq!(sketch.run().1, want, "{operator}");
+}
+
+#[test]
+fn comparisons_and_logic() {
+    let pair: [&[i64]; 2] = [&[1, 2, 3], &[2, 2, 2]];
+    check("Less", &[], &pair, &[1., 0., 0.]);
+    check("LessOrEqual", &[], &pair, &[1., 1., 0.]);
+    check("GreaterOrEqual", &[], &pair, &[0., 1., 1.]);
+    let flags: [&[i64]; 2] = [&[0, 0, 1, 1], &[0, 1, 0, 1]];
+    check("And", &[], &flags, &[0., 0., 0., 1.]);
+    check("Or", &[], &flags, &[0., 1., 1., 1.]);
+    check("Xor", &[], &flags, &[0., 1., 1., 0.]);
+    check("Not", &[], &[&[0, 1]], &[1., 0.]);
+    check("BitwiseAnd", &[], &[&[6], &[3]], &[2.]);
+}
+
+#[test]
+fn remainders_have_the_sign_of_one_of_both() {
+    let pair: [&[i64]; 2] = [&[7, -7, 7, -7], &[3, 3, -3, -3]];
+    check("Mod", &[], &pair, &[1., 2., -2., -1.]);
+    check("Mod", &[("fmod", Int(1))], &pair, &[1., -1., 1., -1.]);
+    let zero = Sketch::new(18, &[1]).integers("a", &[1]).integers("b", &[0]).node("Mod", "a b", "r");
+    let zero = zero.node_with("Cast", "r", "f", &[("to", Int(1))]).node("Add", "x f", "y");
+    assert!(zero.refusal().contains("divides by zero"));
+}
+
+#[test]
+fn triangles_are_cut_at_a_diagonal() {
+    let cut = |upper, k| {
+        let sketch = Sketch::new(18, &[1]).floats("m", &[2, 2], &[1., 2., 3., 4.]).integers("k", &[k]);
+        sketch.node_with("Trilu", "m k", "t", &[("upper", Int(upper))]).node("Add", "x t", "y").run().1
+    };
+    assert_eq!(cut(1, 0), [1., 2., 0., 4.]);
+    assert_eq!(cut(0, 0), [1., 0., 3., 4.]);
+    assert_eq!(cut(1, 1), [0., 2., 0., 0.]);
+}
