@@ -68,8 +68,6 @@ NETWORKS = {
     "keras_efficientnet_v2": lambda: keras.applications.EfficientNetV2B0(weights=None, include_preprocessing=False),
     "keras_densenet121": lambda: keras.applications.DenseNet121(weights=None),
     "keras_xception": lambda: keras.applications.Xception(weights=None, input_shape=(160, 160, 3)),
-    "keras_convnext": lambda: keras.applications.ConvNeXtTiny(weights=None, input_shape=(96, 96, 3)),
-    "keras_nasnet": lambda: keras.applications.NASNetMobile(weights=None),
 }
 
 
