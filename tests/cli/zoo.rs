@@ -72,6 +72,8 @@ fn plans_and_times_of_the_zoo_need_no_weights_but_answers_do() {
     assert!(status == 1 && line.contains("--weights FILE"), "{line}");
     let (line, _) = complaint(&["inspect", "resnet19", "--weights", "x.pth"]);
     assert!(line.contains("'resnet19'") && line.contains("resnet18, resnet34"), "{line}");
+    let (line, _) = complaint(&["plan", "resnet19"]);
+    assert!(line.contains("no file and no network is called 'resnet19'"), "{line}");
     let (line, _) = complaint(&["inspect", DIGITS, "--weights", "x.pth"]);
     assert!(line.contains("networks of the zoo"), "{line}");
     let (line, _) = complaint(&["inspect", "resnet20", "--weights", "no_such_file.pth"]);

@@ -54,7 +54,8 @@ fn design(network: &Network) -> Result<Option<&'static Design>> {
     }
     match Design::find(name) {
         Ok(design) => Ok(Some(design)),
-        Err(error) if weights.is_some() => Err(error),
+        // A word alone is a name that is misspelt rather than a file.
+        Err(error) if weights.is_some() || !name.contains(['.', '/', '\\']) => Err(error),
         Err(_) => Ok(None),
     }
 }

@@ -40,7 +40,7 @@ impl Network {
     pub fn find(name: &str) -> Result<&'static Self> {
         NETWORKS.iter().find(|network| network.name == name).ok_or_else(|| {
             let names: Vec<&str> = NETWORKS.iter().map(|network| network.name).collect();
-            Error::new(ErrorKind::Argument, format!("no network is called '{name}'"))
+            Error::new(ErrorKind::Argument, format!("no file and no network is called '{name}'"))
                 .remedy(format!("there are {}", names.join(", ")))
         })
     }
