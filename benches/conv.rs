@@ -38,7 +38,7 @@ fn rectangle(algorithm: ConvAlgorithm, [h, w]: [u32; 2], channels: [u32; 2], win
 }
 
 fn layers() -> Vec<(&'static str, ConvParams)> {
-    use ConvAlgorithm::{Depthwise, Im2col, Pointwise, Winograd2x2};
+    use ConvAlgorithm::{Depthwise, Im2col, Pointwise, Winograd2x2, Winograd4x4};
     let same = Window::new(3, 3).with_padding(1);
     let (half, one) = (same.with_stride(2), Window::new(1, 1));
     let mut layers = vec![
@@ -69,11 +69,13 @@ fn layers() -> Vec<(&'static str, ConvParams)> {
     ];
     for (size, channels) in [(56, 64), (28, 128), (14, 256), (7, 512)] {
         layers.push(("resnet18_3x3", conv(Im2col, size, [channels; 2], same)));
-        layers.push(("resnet18_3x3_winograd", conv(Winograd2x2, size, [channels; 2], same)));
+        layers.push(("resnet18_3x3_winograd_2x2", conv(Winograd2x2, size, [channels; 2], same)));
+        layers.push(("resnet18_3x3_winograd_4x4", conv(Winograd4x4, size, [channels; 2], same)));
     }
     for (size, channels) in [(32, 16), (16, 32), (8, 64)] {
         layers.push(("resnet8_3x3", conv(Im2col, size, [channels; 2], same)));
-        layers.push(("resnet8_3x3_winograd", conv(Winograd2x2, size, [channels; 2], same)));
+        layers.push(("resnet8_3x3_winograd_2x2", conv(Winograd2x2, size, [channels; 2], same)));
+        layers.push(("resnet8_3x3_winograd_4x4", conv(Winograd4x4, size, [channels; 2], same)));
     }
     layers
 }

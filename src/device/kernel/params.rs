@@ -18,6 +18,8 @@ pub enum ConvAlgorithm {
     Depthwise = 2,
     /// Winograd F(2×2,3×3): 3×3, stride and dilation 1, one group (Lavin & Gray 2015).
     Winograd2x2 = 3,
+    /// Winograd F(4×4,3×3): the same, fewer products, four times the weights of the definition.
+    Winograd4x4 = 4,
 }
 
 impl ConvAlgorithm {
@@ -28,6 +30,7 @@ impl ConvAlgorithm {
             1 => Self::Im2col,
             2 => Self::Depthwise,
             3 => Self::Winograd2x2,
+            4 => Self::Winograd4x4,
             _ => return None,
         })
     }

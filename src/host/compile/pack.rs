@@ -1,13 +1,10 @@
 //! Packs constants into the layouts that the kernels read (see `device::kernel`).
 
-use crate::device::kernel::winograd_2x2_transform;
+use crate::device::kernel::{winograd_2x2_transform, winograd_4x4_transform};
 use crate::device::simd::LANES;
 use crate::host::graph::{Graph, ValueId};
 
 use super::schedule::Recipe;
-
-/// Products of a patch of Winograd's F(2×2,3×3).
-const FREQUENCIES: usize = 16;
 
 /// Fills `out` (zeros, of the length that the kernel asks for) with the constant of a recipe.
 pub(super) fn pack(graph: &Graph, recipe: Recipe, out: &mut [f32]) {
@@ -26,7 +23,12 @@ pub(super) fn pack(graph: &Graph, recipe: Recipe, out: &mut [f32]) {
             let channels = graph.shape(weight).dims().first().copied().unwrap_or(0) as usize;
             pack_panels(floats(weight), channels, 1, out);
         }
-        Recipe::Winograd2x2(weight) => pack_winograd(floats(weight), graph.shape(weight).dims(), out),
+        Recipe::Winograd2x2(weight) => {
+            pack_winograd(floats(weight), graph.shape(weight).dims(), winograd_2x2_transform, out);
+        }
+        Recipe::Winograd4x4(weight) => {
+            pack_winograd(floats(weight), graph.shape(weight).dims(), winograd_4x4_transform, out);
+        }
         Recipe::Transposed { weight, groups } => {
             pack_transposed(floats(weight), graph.shape(weight).dims(), groups as usize, out);
         }
@@ -65,7 +67,12 @@ fn pack_transposed(weight: &[f32], dims: &[u32], groups: usize, out: &mut [f32])
 }
 
 /// `[output][3·3][input]` to `[panel][frequency][input][16 outputs]`, each filter transformed.
-fn pack_winograd(weight: &[f32], dims: &[u32], out: &mut [f32]) {
+fn pack_winograd<const FREQUENCIES: usize>(
+    weight: &[f32],
+    dims: &[u32],
+    transform: fn(&[f32; 9]) -> [f32; FREQUENCIES],
+    out: &mut [f32],
+) {
     let inputs = dims.last().copied().unwrap_or(0) as usize;
     let panels = out.chunks_exact_mut((FREQUENCIES * inputs * LANES).max(1));
     for (filters, panel) in weight.chunks((9 * inputs * LANES).max(1)).zip(panels) {
@@ -74,7 +81,7 @@ fn pack_winograd(weight: &[f32], dims: &[u32], out: &mut [f32]) {
             let mut frequencies = [[0.0; LANES]; FREQUENCIES];
             for (output, filter) in filters.chunks_exact(9 * inputs).enumerate() {
                 let taps = core::array::from_fn(|tap| filter[tap * inputs + input]);
-                for (lanes, value) in frequencies.iter_mut().zip(winograd_2x2_transform(&taps)) {
+                for (lanes, value) in frequencies.iter_mut().zip(transform(&taps)) {
                     lanes[output] = value;
                 }
             }
@@ -106,12 +113,17 @@ mod tests {
 
     #[test]
     fn winograd_weights_are_transformed_filters() {
+        are_transformed_filters(winograd_2x2_transform);
+        are_transformed_filters(winograd_4x4_transform);
+    }
+
+    fn are_transformed_filters<const FREQUENCIES: usize>(transform: fn(&[f32; 9]) -> [f32; FREQUENCIES]) {
         let (inputs, outputs) = (2, 18);
         let weight: Vec<f32> = (0..outputs * 9 * inputs).map(|i| (i % 23) as f32).collect();
         let mut out = vec![0.0; 2 * FREQUENCIES * inputs * LANES];
-        pack_winograd(&weight, &[18, 3, 3, 2], &mut out);
+        pack_winograd(&weight, &[18, 3, 3, 2], transform, &mut out);
         let taps = core::array::from_fn(|tap| weight[(17 * 9 + tap) * inputs + 1]);
-        for (frequency, value) in winograd_2x2_transform(&taps).into_iter().enumerate() {
+        for (frequency, value) in transform(&taps).into_iter().enumerate() {
             assert_eq!(out[((FREQUENCIES + frequency) * inputs + 1) * LANES + 1], value);
         }
     }

@@ -163,6 +163,8 @@ pub(super) enum Recipe {
     Depthwise(ValueId),
     /// Transformed weights of Winograd's F(2×2,3×3): `[panel][frequency][in][16]`.
     Winograd2x2(ValueId),
+    /// Transformed weights of Winograd's F(4×4,3×3): `[panel][frequency][in][16]`.
+    Winograd4x4(ValueId),
     /// Weights of a transposed convolution.
     Transposed { weight: ValueId, groups: u32 },
 }

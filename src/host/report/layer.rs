@@ -98,6 +98,7 @@ fn algorithm(params: &Params<'_>) -> String {
     match params {
         Params::Conv(conv) => match ConvAlgorithm::from_code(conv.algorithm) {
             Some(ConvAlgorithm::Winograd2x2) => "winograd 2×2".into(),
+            Some(ConvAlgorithm::Winograd4x4) => "winograd 4×4".into(),
             algorithm => kind_word(algorithm),
         },
         _ => String::new(),
@@ -183,6 +184,7 @@ fn conv_words(conv: &ConvParams) -> Vec<String> {
     }
     match ConvAlgorithm::from_code(conv.algorithm) {
         Some(ConvAlgorithm::Winograd2x2) => words.push("Winograd 2×2".into()),
+        Some(ConvAlgorithm::Winograd4x4) => words.push("Winograd 4×4".into()),
         Some(ConvAlgorithm::Im2col) => words.push("im2col".into()),
         Some(ConvAlgorithm::Pointwise | ConvAlgorithm::Depthwise) | None => {}
     }

@@ -21,7 +21,7 @@ use crate::device::tensor::{Axis, Window};
 
 use super::params::{ConvAlgorithm, ConvParams};
 use super::{Band, Epilogue, Prologue, Sink, Source};
-pub use winograd::winograd_2x2_transform;
+pub use winograd::{winograd_2x2_transform, winograd_4x4_transform};
 
 /// Outputs of a weight panel: one vector.
 const PANEL: usize = crate::device::simd::LANES;
@@ -50,7 +50,7 @@ pub struct ConvTask<'a> {
 /// |---|---|
 /// | pointwise, im2col | `[group][panel][ky][kx][c of the group][16 outputs]` |
 /// | depthwise | `[panel][ky][kx][16 channels]` |
-/// | Winograd | `[panel][frequency 0…15][c][16 outputs]` |
+/// | Winograd | `[panel][frequency][c][16 outputs]`, 16 frequencies of F(2×2,3×3) or 36 of F(4×4,3×3) |
 pub const fn conv_f32_weight_len(params: &ConvParams) -> Option<u32> {
     let (panel, groups) = (PANEL as u64, params.groups);
     if groups == 0 || !params.input.c.is_multiple_of(groups) || !params.output.c.is_multiple_of(groups) {
@@ -62,6 +62,7 @@ pub const fn conv_f32_weight_len(params: &ConvParams) -> Option<u32> {
     let (factor, rows, panels) = match ConvAlgorithm::from_code(params.algorithm) {
         Some(ConvAlgorithm::Depthwise) => (1, taps, (params.output.c as u64).div_ceil(panel)),
         Some(ConvAlgorithm::Winograd2x2) => (16, inputs, group_panels),
+        Some(ConvAlgorithm::Winograd4x4) => (36, inputs, group_panels),
         Some(ConvAlgorithm::Pointwise | ConvAlgorithm::Im2col) => (inputs, taps, group_panels),
         None => return None,
     };
@@ -81,15 +82,18 @@ pub const fn conv_f32_scratch_len(params: &ConvParams) -> Option<u32> {
         Some(ConvAlgorithm::Pointwise) => pointwise::scratch_len(params),
         Some(ConvAlgorithm::Im2col) => im2col::scratch_len(params),
         Some(ConvAlgorithm::Depthwise) => depthwise::scratch_len(params),
-        Some(ConvAlgorithm::Winograd2x2) => winograd::scratch_len(params),
+        Some(ConvAlgorithm::Winograd2x2) => winograd::scratch_len(params, 2),
+        Some(ConvAlgorithm::Winograd4x4) => winograd::scratch_len(params, 4),
         None => None,
     }
 }
 
-/// The rows that a band should begin at a multiple of, for speed; results never depend on it.
+/// The rows that a band should begin at a multiple of, for speed; results never depend on it. Winograd reads the whole patch of
+/// every tile that a band touches, as far as it lies in the picture.
 pub const fn conv_f32_band_multiple(params: &ConvParams) -> u32 {
     match ConvAlgorithm::from_code(params.algorithm) {
         Some(ConvAlgorithm::Winograd2x2) => 2,
+        Some(ConvAlgorithm::Winograd4x4) => 4,
         _ => 1,
     }
 }
@@ -105,7 +109,9 @@ pub const fn conv_f32_suits(
         ConvAlgorithm::Pointwise => window.is_pointwise() && groups == 1,
         ConvAlgorithm::Im2col => true,
         ConvAlgorithm::Depthwise => groups == inputs && groups == outputs,
-        ConvAlgorithm::Winograd2x2 => groups == 1 && is_winograd(&window.y) && is_winograd(&window.x),
+        ConvAlgorithm::Winograd2x2 | ConvAlgorithm::Winograd4x4 => {
+            groups == 1 && is_winograd(&window.y) && is_winograd(&window.x)
+        }
     }
 }
 
@@ -162,17 +168,21 @@ fn run_terms(params: &ConvParams) -> usize {
     ((params.input.c / params.groups) as usize).saturating_mul(taps)
 }
 
-/// Terms after which the chain of an output's sum is broken, where so many terms belong together: as many wholes as 256 terms
-/// hold, or an even part of a longer one, if there is one of at least 128 terms.
+/// Terms after which the chain of an output's sum is broken, where `run` terms belong together.
 const fn chain_terms(run: usize) -> usize {
-    const TERMS: usize = 256;
+    broken_every(256, run)
+}
+
+/// The length of a chain of about `terms` terms, where `run` of them belong together: as many wholes as `terms` hold, or an even
+/// part of a longer one, if there is one of at least half of `terms`.
+const fn broken_every(terms: usize, run: usize) -> usize {
     if run == 0 {
         return 1;
     }
-    if run < TERMS {
-        return TERMS / run * run;
+    if run < terms {
+        return terms / run * run;
     }
-    let least = run.div_ceil(TERMS);
+    let least = run.div_ceil(terms);
     let mut pieces = least;
     while pieces <= 2 * least {
         if run.is_multiple_of(pieces) {
@@ -191,7 +201,8 @@ pub fn conv_f32<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMu
             Some(ConvAlgorithm::Pointwise) => pointwise::conv(s, task, band, scratch),
             Some(ConvAlgorithm::Im2col) => im2col::conv(s, task, band, scratch),
             Some(ConvAlgorithm::Depthwise) => depthwise::conv(s, task, band, scratch),
-            Some(ConvAlgorithm::Winograd2x2) => winograd::conv(s, task, band, scratch),
+            Some(ConvAlgorithm::Winograd2x2) => winograd::conv_2x2(s, task, band, scratch),
+            Some(ConvAlgorithm::Winograd4x4) => winograd::conv_4x4(s, task, band, scratch),
             None => {}
         },
     );

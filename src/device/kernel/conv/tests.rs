@@ -7,9 +7,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::super::params::{ConvAlgorithm, ConvParams};
-use super::super::reference::{
-    ConvOperands, conv as reference, conv_winograd_2x2_magnitudes, is_fused, levels,
-};
+use super::super::reference::{ConvOperands, conv as reference, conv_winograd_magnitudes, is_fused, levels};
 use super::*;
 use crate::device::simd::Level;
 use crate::device::tensor::{Activation, ActivationKind, Extent, Rows, Segment, Window};
@@ -88,14 +86,18 @@ fn packed(operands: &ConvOperands) -> Vec<f32> {
         for (k, &weight) in filter.iter().enumerate() {
             match algorithm {
                 ConvAlgorithm::Depthwise => packed[(o / 16 * taps + k) * 16 + o % 16] = weight,
-                ConvAlgorithm::Winograd2x2 if k < inputs => {
-                    let places =
-                        winograd_2x2_transform(&core::array::from_fn(|tap| filter[tap * inputs + k]));
-                    for (f, place) in places.into_iter().enumerate() {
-                        packed[((panel * 16 + f) * inputs + k) * 16 + o % 16] = place;
+                ConvAlgorithm::Winograd2x2 | ConvAlgorithm::Winograd4x4 if k < inputs => {
+                    let taps = core::array::from_fn(|tap| filter[tap * inputs + k]);
+                    let places = if algorithm == ConvAlgorithm::Winograd2x2 {
+                        winograd_2x2_transform(&taps).to_vec()
+                    } else {
+                        winograd_4x4_transform(&taps).to_vec()
+                    };
+                    for (f, place) in places.iter().enumerate() {
+                        packed[((panel * places.len() + f) * inputs + k) * 16 + o % 16] = *place;
                     }
                 }
-                ConvAlgorithm::Winograd2x2 => {}
+                ConvAlgorithm::Winograd2x2 | ConvAlgorithm::Winograd4x4 => {}
                 _ => packed[(panel * taps * inputs + k) * 16 + o % outputs % 16] = weight,
             }
         }
@@ -185,9 +187,11 @@ fn check(operands: &ConvOperands, setting: &Setting) {
     let params = &operands.params;
     assert!(conv_f32_is_valid(params));
     let expected = reference(operands);
-    let winograd = params.algorithm == ConvAlgorithm::Winograd2x2 as u32;
-    let magnitudes =
-        if winograd { conv_winograd_2x2_magnitudes(operands) } else { vec![0.0; expected.len()] };
+    let magnitudes = match ConvAlgorithm::from_code(params.algorithm).unwrap() {
+        ConvAlgorithm::Winograd2x2 => conv_winograd_magnitudes(operands, &[0.0, 1.0, -1.0]),
+        ConvAlgorithm::Winograd4x4 => conv_winograd_magnitudes(operands, &[0.0, 0.625, -0.625, 1.5, -1.5]),
+        _ => vec![0.0; expected.len()],
+    };
     // Additions that one term goes through: a chain, the chains of a sum, and bias, residual, prologue, transforms.
     let terms = params.window.taps() * params.input.c / params.groups;
     let depth = f64::from(terms.min(256) + terms / 64 + 16);
@@ -237,7 +241,7 @@ fn axis(algorithm: ConvAlgorithm) -> BoxedStrategy<Axis> {
     let pads = (0u32..3, 0u32..3);
     match algorithm {
         ConvAlgorithm::Pointwise => Just(Axis::new(1)).boxed(),
-        ConvAlgorithm::Winograd2x2 => {
+        ConvAlgorithm::Winograd2x2 | ConvAlgorithm::Winograd4x4 => {
             pads.prop_map(|(pad_before, pad_after)| Axis { pad_before, pad_after, ..Axis::new(3) }).boxed()
         }
         _ => (1u32..5, 1u32..4, 1u32..4, pads)
@@ -322,7 +326,12 @@ proptest! {
     }
 
     #[test]
-    fn winograd_is_its_twin((operands, setting) in cases(ConvAlgorithm::Winograd2x2)) {
+    fn winograd_2x2_is_its_twin((operands, setting) in cases(ConvAlgorithm::Winograd2x2)) {
+        check(&operands, &setting);
+    }
+
+    #[test]
+    fn winograd_4x4_is_its_twin((operands, setting) in cases(ConvAlgorithm::Winograd4x4)) {
         check(&operands, &setting);
     }
 }
@@ -353,6 +362,7 @@ fn long_sums_are_broken_at_every_level_alike() {
         (ConvAlgorithm::Im2col, [3, 5], same),
         (ConvAlgorithm::Im2col, [5, 5], same.with_padding(2).with_dilation(2)),
         (ConvAlgorithm::Winograd2x2, [3, 5], same),
+        (ConvAlgorithm::Winograd4x4, [3, 5], same),
     ] {
         for inputs in [85, 256, 300, 521] {
             check(
@@ -371,6 +381,7 @@ fn several_blocks_join_without_a_seam() {
         (ConvAlgorithm::Im2col, Window::new(5, 3)),
         (ConvAlgorithm::Im2col, same.with_stride(2)),
         (ConvAlgorithm::Winograd2x2, same),
+        (ConvAlgorithm::Winograd4x4, same),
     ] {
         check(&operands(geometry(algorithm, [29, 31], [7, 33], window), [true, true, false], 11), &whole(7));
     }
@@ -419,7 +430,7 @@ fn rows_may_pass_through_a_ring() {
         (ConvAlgorithm::Im2col, Window::new(3, 3), 3),
         (ConvAlgorithm::Im2col, same.with_stride(2), 4),
         (ConvAlgorithm::Depthwise, same, 3),
-        // A patch has four rows, but an output row only needs three of them.
+        // A patch has four rows, but an output row only needs three of them. Of F(4×4)'s six rows it needs all.
         (ConvAlgorithm::Winograd2x2, same, 3),
     ] {
         let depthwise = algorithm == ConvAlgorithm::Depthwise;
@@ -447,7 +458,7 @@ fn sizes_of_senseless_parameters_are_none() {
     let unknown = ConvParams { algorithm: 9, ..good };
     assert_eq!((conv_f32_weight_len(&unknown), conv_f32_scratch_len(&unknown)), (None, None));
     let huge = Extent::new(u32::MAX, u32::MAX, u32::MAX, u32::MAX);
-    for code in 0..4 {
+    for code in 0..5 {
         let axis = Axis {
             kernel: u32::MAX,
             stride: u32::MAX,

@@ -84,40 +84,84 @@ pub(crate) fn conv(operands: &ConvOperands) -> Vec<ConvOutput> {
     outputs
 }
 
-/// For each output of a 3×3 convolution the magnitude of what Winograd F(2×2,3×3) adds for it:
+/// The magnitudes of the matrices of F(m,3), from the finite points by the formula of Toom and Cook.
+struct Minimal {
+    /// `|A|`: a column of `Aᵀ` for each point.
+    a: Vec<Vec<f64>>,
+    /// `|G|`
+    g: Vec<[f64; 3]>,
+    /// `|Bᵀ|`
+    b: Vec<Vec<f64>>,
+}
+
+impl Minimal {
+    fn new(points: &[f64]) -> Self {
+        let outputs = points.len() - 1;
+        let (mut a, mut g, mut b) = (Vec::new(), Vec::new(), Vec::new());
+        for &p in points {
+            let others: Vec<f64> = points.iter().copied().filter(|&q| q != p).collect();
+            let divisor: f64 = others.iter().map(|q| p - q).product();
+            a.push((0..outputs).map(|i| p.powi(i as i32).abs()).collect());
+            g.push([0, 1, 2].map(|i| (p.powi(i) / divisor).abs()));
+            b.push(coefficients(&others, points.len()));
+        }
+        let mut last = std::vec![0.0; outputs];
+        last[outputs - 1] = 1.0;
+        a.push(last);
+        g.push([0.0, 0.0, 1.0]);
+        b.push(coefficients(points, points.len()));
+        Self { a, g, b }
+    }
+}
+
+/// The magnitudes of the coefficients of `Π (x − root)`, up to the power `degree`.
+fn coefficients(roots: &[f64], degree: usize) -> Vec<f64> {
+    let mut polynomial = std::vec![0.0; degree + 1];
+    polynomial[0] = 1.0;
+    for root in roots {
+        for i in (0..=degree).rev() {
+            let lower = if i > 0 { polynomial[i - 1] } else { 0.0 };
+            polynomial[i] = lower - root * polynomial[i];
+        }
+    }
+    polynomial.iter().map(|x: &f64| x.abs()).collect()
+}
+
+/// For each output of a 3×3 convolution the magnitude of what Winograd's algorithm at these finite points adds for it:
 /// `Σ_c |Aᵀ| [(|G||g||Gᵀ|) ⊙ (|Bᵀ||d||B|)] |A|`, which may be far above that of the definition.
-pub(crate) fn conv_winograd_2x2_magnitudes(operands: &ConvOperands) -> Vec<f64> {
-    const A: [[f64; 4]; 2] = [[1.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 1.0]];
-    const G: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0.0, 0.0, 1.0]];
-    const B: [[f64; 4]; 4] =
-        [[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]];
+pub(crate) fn conv_winograd_magnitudes(operands: &ConvOperands, points: &[f64]) -> Vec<f64> {
+    let minimal = Minimal::new(points);
+    let (tile, patch) = (points.len() - 1, points.len() as u32 + 1);
     let (output, window) = (operands.params.output, operands.params.window);
     let inputs = operands.params.input.c as usize;
-    let mut magnitudes = Vec::new();
+    let transformed_weight = |o: usize, c: usize, i: usize, j: usize| -> f64 {
+        let tap = |(a, b): (usize, usize)| {
+            let g = operands.filter(o)[(a * 3 + b) * inputs + c];
+            minimal.g[i][a] * minimal.g[j][b] * f64::from(g).abs()
+        };
+        places(3, 3).map(tap).sum()
+    };
+    let mut magnitudes = std::vec![0.0; output.checked_len().map_or(0, |len| len as usize)];
     for n in 0..output.n as usize {
-        for (y, x) in places(output.h, output.w) {
-            for o in 0..output.c as usize {
-                let mut magnitude = 0.0;
-                for (i, j) in places(4, 4) {
-                    let factor = A[y % 2][i] * A[x % 2][j];
-                    for c in (0..inputs).filter(|_| factor != 0.0) {
-                        let weight: f64 = places(3, 3)
-                            .map(|(a, b)| {
-                                let g = operands.filter(o)[(a * 3 + b) * inputs + c];
-                                G[i][a] * G[j][b] * f64::from(g).abs()
-                            })
-                            .sum();
-                        let place = [window.y.first_input(y / 2 * 2), window.x.first_input(x / 2 * 2)];
-                        let patch: f64 = places(4, 4)
-                            .map(|(a, b)| {
-                                let d = operands.input(n, place[0] + a as isize, place[1] + b as isize, c);
-                                B[i][a] * B[j][b] * d.1
-                            })
-                            .sum();
-                        magnitude += factor * weight * patch;
+        for (row, column) in places(output.h.div_ceil(tile as u32), output.w.div_ceil(tile as u32)) {
+            let first = [window.y.first_input(row * tile), window.x.first_input(column * tile)];
+            for ((i, j), c) in places(patch, patch).flat_map(|f| (0..inputs).map(move |c| (f, c))) {
+                let element = |(a, b): (usize, usize)| {
+                    let d = operands.input(n, first[0] + a as isize, first[1] + b as isize, c);
+                    minimal.b[i][a] * minimal.b[j][b] * d.1
+                };
+                let data: f64 = places(patch, patch).map(element).sum();
+                for o in 0..output.c as usize {
+                    let product = transformed_weight(o, c, i, j) * data;
+                    for (y, x) in places(tile as u32, tile as u32) {
+                        let (row, column) = (row * tile + y, column * tile + x);
+                        if row < output.h as usize && column < output.w as usize {
+                            let pixel = (n * output.h as usize + row) * output.w as usize + column;
+                            magnitudes[pixel * output.c as usize + o] +=
+                                minimal.a[i][y] * minimal.a[j][x] * product;
+                        }
                     }
                 }
-                magnitudes.push(magnitude);
             }
         }
     }

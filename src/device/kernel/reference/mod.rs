@@ -20,7 +20,7 @@ use std::vec::Vec;
 use crate::device::simd::Level;
 
 pub(crate) use activation::activation;
-pub(crate) use conv::{ConvOperands, conv, conv_winograd_2x2_magnitudes};
+pub(crate) use conv::{ConvOperands, conv, conv_winograd_magnitudes};
 pub(crate) use conv_transpose::conv_transpose;
 pub(crate) use elementwise::{binary, map};
 pub(crate) use interpolate::interpolate;

@@ -19,7 +19,7 @@ impl Lowering<'_> {
     pub(super) fn conv(&mut self, output: ValueId, op: &Conv) -> Result<()> {
         let input = Extent::of(&self.graph.shape(op.input));
         let extent = Extent::of(&self.graph.shape(output));
-        let algorithm = algorithm::of_conv(op, input.c, extent.c, self.options);
+        let algorithm = algorithm::of_conv(&op.window, op.groups, [input, extent], self.options);
         let params = ConvParams {
             input,
             output: extent,
@@ -118,6 +118,7 @@ impl Lowering<'_> {
             }
             ConvAlgorithm::Depthwise => Recipe::Depthwise(weight),
             ConvAlgorithm::Winograd2x2 => Recipe::Winograd2x2(weight),
+            ConvAlgorithm::Winograd4x4 => Recipe::Winograd4x4(weight),
         };
         let len = conv_f32_weight_len(params).ok_or_else(|| self.weights_too_large(weight))?;
         Ok(Some(self.schedule.constants.add(recipe, len)))

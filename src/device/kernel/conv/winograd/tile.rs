@@ -1,0 +1,140 @@
+//! The tiles: minimal filtering algorithms F(m×m,3×3) as their one-dimensional transforms.
+//!
+//! F(m,3) is Toom and Cook's multiplication, transposed, at `m + 1` points and infinity (Winograd 1980; Lavin & Gray 2015;
+//! Barabasz and others 2020, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", say
+//! how the points decide the error). At a finite point `p`, with the other finite points `q`:
+//!
+//! - the column of `Aᵀ` is `1, p, p², …`,
+//! - the row of `Bᵀ` are the coefficients of `Π (x − q)`,
+//! - the row of `G` is `(1, p, p²) / Π (p − q)`.
+//!
+//! At infinity the three are the last unit vector, the coefficients of `Π (x − p)` over all points, and `(0, 0, 1)`. Two
+//! dimensions are columns, then rows. Called by the driver; the compiler packs what the `filter`s give.
+
+use crate::device::simd::Simd;
+
+/// One size of output tile: `OUT` outputs of `PATCH = OUT + 2` inputs in each dimension.
+pub(super) trait Tile<const OUT: usize, const PATCH: usize> {
+    /// Terms after which the sum over `channels` channels is broken.
+    fn chain_terms(channels: usize) -> usize;
+
+    /// `Bᵀ d`
+    fn input<S: Simd>(s: S, d: [S::F32; PATCH]) -> [S::F32; PATCH];
+
+    /// `Aᵀ m`
+    fn output<S: Simd>(s: S, m: [S::F32; PATCH]) -> [S::F32; OUT];
+}
+
+/// F(2×2,3×3) at the points 0, 1, −1: additions alone.
+#[derive(Debug)]
+pub(super) struct TwoByTwo;
+
+impl Tile<2, 4> for TwoByTwo {
+    fn chain_terms(channels: usize) -> usize {
+        super::super::chain_terms(channels)
+    }
+
+    #[inline(always)]
+    fn input<S: Simd>(s: S, [d0, d1, d2, d3]: [S::F32; 4]) -> [S::F32; 4] {
+        [s.sub(d0, d2), s.add(d1, d2), s.sub(d2, d1), s.sub(d1, d3)]
+    }
+
+    #[inline(always)]
+    fn output<S: Simd>(s: S, [m0, m1, m2, m3]: [S::F32; 4]) -> [S::F32; 2] {
+        [s.add(s.add(m0, m1), m2), s.sub(s.sub(m1, m2), m3)]
+    }
+}
+
+/// `G g` of F(2,3). The signs of the first and the last row of `G` and `Bᵀ` are turned, which saves negations.
+fn two_filter([a, b, c]: [f64; 3]) -> [f64; 4] {
+    [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c]
+}
+
+/// `G g Gᵀ` of a filter in the order `ky, kx`: the weights of the 16 frequencies of F(2×2,3×3). Computed in f64 and rounded once.
+pub fn winograd_2x2_transform(taps: &[f32; 9]) -> [f32; 16] {
+    both_dimensions(taps, two_filter)
+}
+
+/// F(4×4,3×3) at the points 0, ±5/8, ±3/2. Among the points whose squares are exact in `f32` they have about the least error:
+/// half of what ±1 and ±2, which are used most, bring.
+#[derive(Debug)]
+pub(super) struct FourByFour;
+
+/// The smaller point, its square and its cube.
+const P: [f32; 3] = powers(0.625);
+/// The larger point, its square and its cube.
+const Q: [f32; 3] = powers(1.5);
+
+/// `x, x², x³`
+const fn powers(x: f32) -> [f32; 3] {
+    [x, x * x, x * x * x]
+}
+
+impl Tile<4, 6> for FourByFour {
+    /// Short chains: it is the summation that makes most of the error, not the transforms.
+    fn chain_terms(channels: usize) -> usize {
+        super::super::broken_every(if channels <= 64 { 32 } else { 64 }, channels)
+    }
+
+    #[inline(always)]
+    fn input<S: Simd>(s: S, [d0, d1, d2, d3, d4, d5]: [S::F32; 6]) -> [S::F32; 6] {
+        let (p, q, p2q2) = (s.splat(P[0]), s.splat(Q[0]), s.splat(P[1] * Q[1]));
+        let (minus_p, minus_p2, minus_q, minus_q2) =
+            (s.splat(-P[0]), s.splat(-P[1]), s.splat(-Q[0]), s.splat(-Q[1]));
+        let minus_sum = s.splat(-(P[1] + Q[1]));
+        // x⁴ − q²x² and x³ − q²x, the even and the odd part for ±p; likewise for ±q.
+        let (even_p, odd_p) = (s.mul_add(minus_q2, d2, d4), s.mul_add(minus_q2, d1, d3));
+        let (even_q, odd_q) = (s.mul_add(minus_p2, d2, d4), s.mul_add(minus_p2, d1, d3));
+        [
+            s.mul_add(p2q2, d0, s.mul_add(minus_sum, d2, d4)),
+            s.mul_add(p, odd_p, even_p),
+            s.mul_add(minus_p, odd_p, even_p),
+            s.mul_add(q, odd_q, even_q),
+            s.mul_add(minus_q, odd_q, even_q),
+            s.mul_add(p2q2, d1, s.mul_add(minus_sum, d3, d5)),
+        ]
+    }
+
+    #[inline(always)]
+    fn output<S: Simd>(s: S, [m0, m1, m2, m3, m4, m5]: [S::F32; 6]) -> [S::F32; 4] {
+        let (p, p2, p3) = (s.splat(P[0]), s.splat(P[1]), s.splat(P[2]));
+        let (q, q2, q3) = (s.splat(Q[0]), s.splat(Q[1]), s.splat(Q[2]));
+        let (even_p, odd_p) = (s.add(m1, m2), s.sub(m1, m2));
+        let (even_q, odd_q) = (s.add(m3, m4), s.sub(m3, m4));
+        [
+            s.add(s.add(m0, even_p), even_q),
+            s.mul_add(p, odd_p, s.mul(q, odd_q)),
+            s.mul_add(p2, even_p, s.mul(q2, even_q)),
+            s.add(s.mul_add(p3, odd_p, s.mul(q3, odd_q)), m5),
+        ]
+    }
+}
+
+/// `G g` of F(4,3).
+fn four_filter([a, b, c]: [f64; 3]) -> [f64; 6] {
+    let [p, q] = [P[0], Q[0]].map(f64::from);
+    let at = |x: f64, other: f64| {
+        let (even, odd) = (a + c * x * x, b * x);
+        let divisor = 2.0 * x * x * (x * x - other * other);
+        [(even + odd) / divisor, (even - odd) / divisor]
+    };
+    let ([p_plus, p_minus], [q_plus, q_minus]) = (at(p, q), at(q, p));
+    [a / (p * p * q * q), p_plus, p_minus, q_plus, q_minus, c]
+}
+
+/// `G g Gᵀ` of a filter in the order `ky, kx`: the weights of the 36 frequencies of F(4×4,3×3). Computed in f64 and rounded once.
+pub fn winograd_4x4_transform(taps: &[f32; 9]) -> [f32; 36] {
+    both_dimensions(taps, four_filter)
+}
+
+/// Columns, then rows of a filter, transformed.
+fn both_dimensions<const PATCH: usize, const FREQUENCIES: usize>(
+    taps: &[f32; 9],
+    transform: impl Fn([f64; 3]) -> [f64; PATCH],
+) -> [f32; FREQUENCIES] {
+    let g = taps.map(f64::from);
+    let columns = [0, 1, 2].map(|x| transform([g[x], g[3 + x], g[6 + x]]));
+    let places: [[f64; PATCH]; PATCH] =
+        core::array::from_fn(|i| transform(core::array::from_fn(|x| columns[x][i])));
+    core::array::from_fn(|f| places[f / PATCH][f % PATCH] as f32)
+}
