@@ -117,7 +117,7 @@ fn random_norm(net: &mut Builder<'_>, draw: &mut Draw, x: ValueId) -> Result<Val
 /// The product of a stack of matrices with itself, one of the factors transposed, or with its own first matrix.
 fn random_product(net: &mut Builder<'_>, draw: &mut Draw, x: ValueId) -> Result<ValueId> {
     let dims = net.shape(x).dims().to_vec();
-    let (stack, last) = (dims[0], dims[dims.len() - 1]);
+    let (stack, last) = (if dims.len() > 1 { dims[0] } else { 1 }, dims[dims.len() - 1]);
     let rows = dims.iter().product::<u32>() / stack / last;
     let Some(shape) = Shape::new(&[stack, rows, last]) else { return Ok(x) };
     let a = net.reshape(x, shape)?;
