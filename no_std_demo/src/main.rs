@@ -46,7 +46,9 @@ fn main() -> ! {
         }
     };
     exit(status);
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 /// Runs all golden pictures; returns the largest difference from the golden output.
@@ -125,5 +127,7 @@ impl fmt::Display for Failure {
 fn panic(info: &PanicInfo<'_>) -> ! {
     hprintln!("{}", info);
     exit(EXIT_FAILURE);
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
