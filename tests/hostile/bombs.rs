@@ -76,6 +76,25 @@ fn weights_that_promise_too_much_are_refused() {
     {
         refused(name, || Weights::from_bytes(pickle(&opcode.repeat(200_000))));
     }
+    // 20 KB that name a list of 4000 pairs 2000 times, each time to make a dictionary of it.
+    let dictionaries = [
+        b"\x80\x02ccollections\nOrderedDict\nq\x000NN\x86q\x010](".as_slice(),
+        &b"h\x01".repeat(4000),
+        b"e\x85q\x020",
+        &b"h\x00h\x02R0".repeat(2000),
+        b"}.\x80\x02].",
+    ];
+    refused("dictionaries of one list", || Weights::from_bytes(pickle(&dictionaries.concat())));
+    // One dictionary of 30,000 entries under 60,000 keys.
+    let large = [b"NN".repeat(1000).as_slice(), b"u("].concat().repeat(60);
+    let keys = [
+        b"\x80\x02X\x01\x00\x00\x00aq\x000}(".as_slice(),
+        &large,
+        b"uq\x010}",
+        &b"h\x00h\x01s".repeat(60_000),
+        b".\x80\x02].",
+    ];
+    refused("keys of one dictionary", || Weights::from_bytes(pickle(&keys.concat())));
     refused("a long text", || Weights::from_bytes(pickle(b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7f")));
     refused("a long integer", || Weights::from_bytes(pickle(b"\x8b\xff\xff\xff\xff")));
 }

@@ -3,10 +3,11 @@
 //!
 //! The model counts cycles. A register tile of 6 × 16 sums takes a cycle for each row and term, and a few to begin and end.
 //! Winograd adds its transforms, by vectors of 8 channels of a tile, and waits for its enlarged weights, which each block of
-//! tiles reads anew. The constants were fitted to 25 layers and met nine others within 9 % (AMD Zen 4).
+//! tiles reads anew. The constants are of an AMD Zen 4 at 3.7 GHz; what the choices bring is in `docs/performance.md`, and
+//! `cargo bench --bench conv` measures the alternatives side by side.
 
-use crate::device::kernel::conv_f32_suits;
 use crate::device::kernel::params::ConvAlgorithm;
+use crate::device::kernel::{conv_f32_suits, winograd_block};
 use crate::device::tensor::{Extent, Window};
 
 use super::CompileOptions;
@@ -15,8 +16,19 @@ use super::CompileOptions;
 const TILE_ROWS: u64 = 6;
 /// Cycles that a register tile costs beyond its terms.
 const TILE_CYCLES: f64 = 18.0;
+/// The share of the peak that a product reaches whose weights take up to so many bytes.
+const EFFICIENCIES: [(f64, f64); 3] = [(1e6, 0.975), (12e6, 0.95), (f64::INFINITY, 0.905)];
+/// The share of the peak of a direct convolution.
+const DIRECT_EFFICIENCY: f64 = 0.97;
+/// Bytes a cycle at which weights of up to so many bytes come: out of L3; partly; by pages of 4 KiB, at 16 GB/s.
+const READING: [(f64, f64); 3] = [(12e6, 25.7), (20e6, 12.0), (f64::INFINITY, 4.4)];
 /// Bytes of activations, or of activations and weights, up to which they stay in L2 or near it between the phases of a layer.
 const HOT: [f64; 2] = [0.5e6, 4.5e6];
+/// Cycles to transform 8 channels of a tile of F(4×4,3×3), in and out, where the data are near.
+const HOT_TRANSFORM: [f64; 2] = [140.0, 115.0];
+/// The same where they are far: base, for each channel, at most; and the part of it that a transform back takes.
+const COLD_TRANSFORM: [f64; 3] = [166.0, 1.85, 480.0];
+const COLD_OUTPUT: f64 = 0.8;
 
 /// The algorithm for a convolution of `input` to `output`.
 pub(super) fn of_conv(
@@ -44,30 +56,34 @@ pub(super) fn of_conv(
     best.0
 }
 
-/// Cycles of a matrix product of `rows` rows of `terms` terms by `outputs` outputs, done in blocks of `block` rows.
-fn product_cycles(rows: u64, terms: f64, outputs: u32, block: u64) -> f64 {
-    let blocks = rows.div_ceil(block.max(1)).max(1);
-    let (rows, panels) = (rows.div_ceil(blocks), f64::from(outputs.div_ceil(16)));
+/// Cycles of a matrix product of `rows` rows of `terms` terms by `outputs` outputs.
+fn product_cycles(rows: u64, terms: f64, outputs: u32) -> f64 {
+    let panels = f64::from(outputs.div_ceil(16));
     let tiles = rows.div_ceil(TILE_ROWS).max(1);
     // Rows are divided evenly; fewer than four cannot hide the latency of their additions.
     let tile_rows = (rows as f64 / tiles as f64).max(4.0);
-    blocks as f64 * tiles as f64 * panels * (terms * tile_rows + TILE_CYCLES)
+    tiles as f64 * panels * (terms * tile_rows + TILE_CYCLES)
 }
 
 /// Cycles of a direct 3×3 convolution.
 fn direct_cycles(inputs: u32, output: Extent) -> f64 {
-    product_cycles(pixels(output), 9.0 * f64::from(inputs), output.c, 96) / 0.97
+    product_cycles(pixels(output), 9.0 * f64::from(inputs), output.c) / DIRECT_EFFICIENCY
 }
 
 fn pixels(extent: Extent) -> u64 {
     u64::from(extent.n) * u64::from(extent.h) * u64::from(extent.w)
 }
 
+/// The entry of a table for so many bytes.
+fn at(table: &[(f64, f64)], bytes: f64) -> f64 {
+    table.iter().find(|(most, _)| bytes <= *most).map_or(1.0, |(_, value)| *value)
+}
+
 /// What the tiles of a Winograd algorithm cost.
 struct Tile {
     /// Outputs in each dimension.
     outputs: u32,
-    /// Cycles to transform a tile of 8 input channels, and of 8 output channels, in parts of those of F(4×4,3×3).
+    /// Cycles to transform in and out, in parts of those of F(4×4,3×3).
     transforms: [f64; 2],
 }
 
@@ -76,37 +92,34 @@ const FOUR: Tile = Tile { outputs: 4, transforms: [1.0, 1.0] };
 
 impl Tile {
     fn cycles(&self, input: Extent, output: Extent) -> f64 {
-        let (inputs, outputs) = (f64::from(input.c), f64::from(output.c));
-        let frequencies = f64::from((self.outputs + 2) * (self.outputs + 2));
+        let frequencies = (self.outputs + 2) * (self.outputs + 2);
         let each = u64::from(output.h.div_ceil(self.outputs)) * u64::from(output.w.div_ceil(self.outputs));
-        let tiles = u64::from(output.n) * each;
-        // As the kernel divides them: V takes about three fifths of L2.
-        let block = ((152.0 * 1024.0 / frequencies / inputs) as u64).clamp(12, 96).min(each);
-        let weights = frequencies * inputs * outputs * 4.0;
-        let efficiency = match weights {
-            w if w <= 1e6 => 0.975,
-            w if w <= 12e6 => 0.95,
-            _ => 0.905,
-        };
-        let product = frequencies * product_cycles(tiles, inputs, output.c, block) / efficiency;
-        let bytes_per_cycle = match weights {
-            w if w <= 12e6 => 25.7,
-            // Pages of 4 KiB: what L3 does not hold comes at 16 GB/s.
-            w if w <= 20e6 => 12.0,
-            _ => 4.4,
-        };
-        let reading = weights * tiles.div_ceil(block.max(1)) as f64 / bytes_per_cycle;
-        let activations = (pixels(input) as f64 * inputs + pixels(output) as f64 * outputs) * 4.0;
+        let (tiles, all) = (u64::from(output.n) * each, usize::try_from(each).unwrap_or(usize::MAX));
+        let block = winograd_block(frequencies as usize, input.c, all).max(1) as u64;
+        let blocks = tiles.div_ceil(block).max(1);
+        let weights = f64::from(frequencies) * f64::from(input.c) * f64::from(output.c) * 4.0;
+        let product = blocks as f64
+            * f64::from(frequencies)
+            * product_cycles(tiles.div_ceil(blocks), input.c.into(), output.c)
+            / at(&EFFICIENCIES, weights);
+        let reading = weights * blocks as f64 / at(&READING, weights);
+        product.max(reading) + self.transform_cycles(tiles, input, output, weights)
+    }
+
+    /// Cycles of both transforms of all tiles.
+    fn transform_cycles(&self, tiles: u64, input: Extent, output: Extent, weights: f64) -> f64 {
+        let elements = |extent: Extent| pixels(extent) as f64 * f64::from(extent.c);
+        let activations = (elements(input) + elements(output)) * 4.0;
         let [from, to] = if activations <= HOT[0] || activations + weights <= HOT[1] {
-            [140.0, 115.0]
+            HOT_TRANSFORM
         } else {
-            [inputs, outputs].map(|channels| (166.0 + 1.85 * channels).min(480.0))
+            let [base, channel, most] = COLD_TRANSFORM;
+            let cold = |extent: Extent| (base + channel * f64::from(extent.c)).min(most);
+            [cold(input), cold(output) * COLD_OUTPUT]
         };
         // Vectors have sixteen channels, filled or not.
         let [inputs, outputs] = [input.c, output.c].map(|c| f64::from(c.next_multiple_of(16)));
-        let transforms = tiles as f64 / 8.0
-            * (inputs * from * self.transforms[0] + outputs * to * 0.8 * self.transforms[1]);
-        product.max(reading) + transforms
+        tiles as f64 / 8.0 * (inputs * from * self.transforms[0] + outputs * to * self.transforms[1])
     }
 }
 

@@ -75,7 +75,9 @@ impl CompileOptions {
         Self { optimize, ..self }
     }
 
-    /// May convolutions use Winograd's algorithm? (`true` unless said otherwise.) It changes the last bits of results.
+    /// May convolutions use Winograd's algorithm? (`true` unless said otherwise.) It saves most of the time of 3×3 layers; their
+    /// weights take 16/9 or 4 times the room, a block of transformed data takes scratch, and the last bits of results change
+    /// (relative root mean square error below 10⁻⁶, about that of the definition in `f32`).
     #[must_use]
     pub fn winograd(self, winograd: bool) -> Self {
         Self { winograd, ..self }

@@ -21,7 +21,7 @@ use crate::device::tensor::{Axis, Window};
 
 use super::params::{ConvAlgorithm, ConvParams};
 use super::{Band, Epilogue, Prologue, Sink, Source};
-pub use winograd::{winograd_2x2_transform, winograd_4x4_transform};
+pub use winograd::{winograd_2x2_transform, winograd_4x4_transform, winograd_block};
 
 /// Outputs of a weight panel: one vector.
 const PANEL: usize = crate::device::simd::LANES;

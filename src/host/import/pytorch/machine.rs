@@ -32,6 +32,7 @@ pub(super) fn run<'a>(cursor: &mut Cursor<'a>) -> Result<(Heap<'a>, Value<'a>)> 
         marks: Vec::new(),
         memo: HashMap::new(),
         cells: FREE_CELLS + len / BYTES_PER_CELL,
+        copied: 0,
     };
     let root = loop {
         let place = len - machine.cursor.rest().len();
@@ -60,8 +61,10 @@ struct Machine<'a> {
     /// Where marks stand on the stack.
     marks: Vec<usize>,
     memo: HashMap<u32, Value<'a>>,
-    /// The most values on the stack, remembered values, and containers, each.
+    /// The most values on the stack, remembered values, containers, and copied items, each.
     cells: usize,
+    /// Items copied from one container into another: a few bytes of pickle name a list of any length again.
+    copied: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -264,6 +267,10 @@ impl<'a> Machine<'a> {
     /// A dictionary of a list of pairs, as Python 2 wrote them.
     fn ordered(&mut self, pairs: Id) -> Option<Id> {
         let mut items = Vec::new();
+        self.copied += self.heap.items(pairs).len();
+        if self.copied > self.cells {
+            return None;
+        }
         for pair in self.heap.items(pairs) {
             let (Value::List(pair) | Value::Tuple(pair)) = *pair else { return None };
             let [key, value] = *self.heap.items(pair) else { return None };

@@ -10,7 +10,7 @@ use crate::host::Result;
 const MAX_AXES: usize = 8;
 
 /// The number of a container on the heap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Id(u32);
 
 /// A value.

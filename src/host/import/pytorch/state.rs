@@ -1,5 +1,7 @@
 //! The state dictionary in what was pickled: the root itself, or what stands under one of its keys.
 
+use std::collections::HashMap;
+
 use crate::host::{Error, ErrorKind, Result};
 
 use super::damaged;
@@ -21,12 +23,14 @@ pub(super) fn choose<'a>(
         return Err(damaged("it is no dictionary of tensors")
             .remedy("in Python, save the tensors alone: torch.save(model.state_dict(), path)"));
     };
+    // Many keys may name one dictionary: each is looked through once.
+    let mut known: HashMap<Id, bool> = HashMap::new();
+    let mut has_tensors =
+        |dict: Id| *known.entry(dict).or_insert_with(|| tensors(heap, dict).next().is_some());
     let nested: Vec<(&str, Id)> = heap
         .entries(root)
         .filter_map(|entry| match entry {
-            (Value::Text(key), Value::Dict(dict)) if tensors(heap, dict).next().is_some() => {
-                Some((key, dict))
-            }
+            (Value::Text(key), Value::Dict(dict)) if has_tensors(dict) => Some((key, dict)),
             _ => None,
         })
         .collect();
