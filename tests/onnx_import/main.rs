@@ -2,9 +2,11 @@
 #![cfg(feature = "std")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 
+mod branches;
 mod dense;
 mod encoding;
 mod exported;
+mod functions;
 mod layout;
 mod logic;
 mod movement;

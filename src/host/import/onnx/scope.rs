@@ -57,6 +57,16 @@ pub(super) struct Scope<'m> {
     external: &'m ExternalData,
 }
 
+/// What names stand for outside of a graph inside a node.
+pub(super) struct Outer<'m>(Vec<Freed<'m>>);
+
+/// A name, and what it stands for outside.
+struct Freed<'m> {
+    name: &'m str,
+    operand: Option<Option<Operand>>,
+    sequence: Option<Vec<Operand>>,
+}
+
 impl<'m> Scope<'m> {
     pub(super) fn new(external: &'m ExternalData, max_bytes: u64) -> Self {
         let (graph, operands, sequences) = (Graph::new(""), HashMap::new(), HashMap::new());
@@ -81,6 +91,24 @@ impl<'m> Scope<'m> {
         // An input that has an initializer may be bound nevertheless.
         self.operands.entry(name).or_insert(Some(Operand::Constant(tensor)));
         Ok(())
+    }
+
+    /// Frees these names for a graph inside a node; [`close`](Self::close) takes what they stand for until then.
+    pub(super) fn open(&mut self, names: impl Iterator<Item = &'m str>) -> Outer<'m> {
+        let freed =
+            |name| Freed { name, operand: self.operands.remove(name), sequence: self.sequences.remove(name) };
+        Outer(names.map(freed).collect())
+    }
+
+    /// Drops what the names stand for inside, so that a sibling cannot read it.
+    pub(super) fn close(&mut self, outer: Outer<'m>) {
+        // A name that was freed twice stood for something the first time only.
+        for Freed { name, operand, sequence } in outer.0.into_iter().rev() {
+            self.operands.remove(name);
+            self.sequences.remove(name);
+            self.operands.extend(operand.map(|operand| (name, operand)));
+            self.sequences.extend(sequence.map(|sequence| (name, sequence)));
+        }
     }
 
     /// The graph with its outputs.

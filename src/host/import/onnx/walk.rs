@@ -1,5 +1,7 @@
 //! One node's import: its operator is found, and its results get their names in the scope.
 
+use rten_onnx::onnx::GraphProto;
+
 use crate::host::{Error, Result};
 
 use super::context::Context;
@@ -89,10 +91,20 @@ fn branch<'m>(scope: &mut Scope<'m>, node: &Node<'m>) -> Result<Vec<Operand>> {
     let condition = condition.ok_or_else(|| invalid("its condition is no boolean"))?;
     let name = if condition == 0 { "else_branch" } else { "then_branch" };
     let graph = node.graph(name)?.ok_or_else(|| invalid(format!("it has no {name}")))?;
+    let constants = graph.initializer.iter().filter_map(|proto| proto.name.as_deref());
+    let made = graph.node.iter().flat_map(|node| node.output.iter().map(String::as_str));
+    let outer = scope.open(constants.chain(made));
+    let results = graph_results(scope, graph, node.opset);
+    scope.close(outer);
+    results
+}
+
+/// Imports the nodes of a graph inside a node; its names stand for nothing outside.
+fn graph_results<'m>(scope: &mut Scope<'m>, graph: &'m GraphProto, opset: i64) -> Result<Vec<Operand>> {
     for proto in &graph.initializer {
         scope.add_initializer(proto.name.as_deref().unwrap_or(""), proto)?;
     }
-    let nodes = model::needed_nodes(graph, node.opset);
+    let nodes = model::needed_nodes(graph, opset);
     let refused: Vec<Error> = nodes.iter().filter_map(refuse).collect();
     let refused = if refused.is_empty() {
         nodes.iter().filter_map(|node| import_node(scope, node).err()).collect()
