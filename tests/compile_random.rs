@@ -62,9 +62,11 @@ fn random_node(
             let kind = draw.of(&[ActivationKind::Relu, ActivationKind::Tanh, ActivationKind::HardSwish]);
             net.activate(x, Activation::plain(kind))?
         }
-        1 | 2 => {
-            net.binary(draw.of(&[BinaryKind::Add, BinaryKind::Sub, BinaryKind::Max]), x, draw.of(&alike))?
-        }
+        1 | 2 => net.binary(
+            draw.of(&[BinaryKind::Add, BinaryKind::Sub, BinaryKind::Max, BinaryKind::Keep]),
+            x,
+            draw.of(&alike),
+        )?,
         3 => {
             let axis = draw.below(shape.rank());
             let inputs = (0..2 + draw.below(2)).map(|_| draw.of(&alike)).collect();

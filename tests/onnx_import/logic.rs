@@ -2,6 +2,8 @@
 
 use super::sketch::Sketch;
 use super::sketch::Value::Int;
+use rten_onnx::onnx::{DataType, TensorProto};
+use salto::host::Model;
 
 /// What the operator makes of the integers, added to an input of zero.
 #[track_caller]
@@ -50,4 +52,27 @@ fn triangles_are_cut_at_a_diagonal() {
     assert_eq!(cut(1, 0), [1., 2., 0., 4.]);
     assert_eq!(cut(0, 0), [1., 0., 3., 4.]);
     assert_eq!(cut(1, 1), [0., 2., 0., 0.]);
+}
+
+/// What the sketch computes of this input.
+fn computed(sketch: &Sketch, input: &[f32]) -> Vec<f32> {
+    let model = Model::from_graph(&sketch.import().unwrap()).unwrap();
+    model.session().unwrap().run(&[input]).unwrap().remove(0)
+}
+
+/// A constant of integers or booleans of this type.
+fn typed(sketch: Sketch, name: &str, dtype: DataType, data: &[i32]) -> Sketch {
+    let (name, dims, int32_data) = (Some(name.into()), vec![data.len().try_into().unwrap()], data.into());
+    let proto = TensorProto { name, dims, int32_data, data_type: Some(dtype), ..TensorProto::default() };
+    sketch.edit(|graph| graph.initializer.push(proto))
+}
+
+#[test]
+fn what_a_mask_does_not_choose_leaves_nothing() {
+    let sketch = Sketch::new(13, &[2]).node("Log", "x", "l").floats("seven", &[], &[7.0]);
+    let sketch = typed(sketch, "mask", DataType::BOOL, &[1, 0]).node("Where", "mask l seven", "y");
+    // The second logarithm is infinite, then not a number.
+    assert_eq!(computed(&sketch, &[1.0, 0.0]), [0.0, 7.0]);
+    assert_eq!(computed(&sketch, &[1.0, -1.0]), [0.0, 7.0]);
+    assert_eq!(computed(&sketch, &[0.0, 1.0]), [f32::NEG_INFINITY, 7.0]);
 }

@@ -87,6 +87,7 @@ impl Function {
             BinaryKind::Max => s.select_nan(a, a, s.max(a, b)),
             BinaryKind::Prelu => s.select_less(a, s.splat(0.0), s.mul(a, b), a),
             BinaryKind::Pow => power(s, a, b),
+            BinaryKind::Keep => s.select_less(s.splat(0.0), s.abs(b), a, s.splat(0.0)),
         };
         activate(s, &self.activation, result)
     }

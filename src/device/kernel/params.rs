@@ -143,12 +143,23 @@ pub enum BinaryKind {
     Prelu = 6,
     /// `a^b`
     Pow = 7,
+    /// `|b| > 0 ? a : 0`: an element that is dropped leaves nothing, were it infinite or NaN. 0 where `b` is NaN.
+    Keep = 8,
 }
 
 impl BinaryKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 8] =
-        [Self::Add, Self::Sub, Self::Mul, Self::Div, Self::Min, Self::Max, Self::Prelu, Self::Pow];
+    pub const ALL: [Self; 9] = [
+        Self::Add,
+        Self::Sub,
+        Self::Mul,
+        Self::Div,
+        Self::Min,
+        Self::Max,
+        Self::Prelu,
+        Self::Pow,
+        Self::Keep,
+    ];
 
     /// The kind with this number in the program format.
     pub const fn from_code(code: u32) -> Option<Self> {

@@ -77,6 +77,14 @@ impl Tensor {
         panic!("channel {c} outside")
     }
 
+    /// Changes every element.
+    pub(crate) fn change(&mut self, change: impl Fn(&mut f32)) {
+        for place in self.places() {
+            let i = self.index(place);
+            change(&mut self.memory[i]);
+        }
+    }
+
     /// The element at a place.
     pub(crate) fn at(&self, place: [usize; 4]) -> f32 {
         self.memory[self.index(place)]

@@ -45,7 +45,8 @@ proptest! {
         dims in prop::array::uniform4(1..5u32),
         broadcast in prop::array::uniform8(any::<bool>()),
         (channels, other) in (segments(), segments()),
-        (constant_a, constant_b, kind, gap) in (any::<bool>(), any::<bool>(), 0..7u32, 0..3u32),
+        (constant_a, constant_b, gap) in (any::<bool>(), any::<bool>(), 0..3u32),
+        kind in prop::sample::select(&BinaryKind::ALL[..]).prop_filter("of two signs", |kind| *kind != BinaryKind::Pow),
         activation in activation(),
         seed in any::<u64>(),
     ) {
@@ -62,7 +63,11 @@ proptest! {
         let mut other = other;
         let rest = c.checked_sub(other.iter().sum::<u32>());
         other.extend(rest.filter(|&rest| rest > 0));
-        let (a, b) = (operand(&broadcast[..4], &channels), operand(&broadcast[4..], &other));
+        let (a, mut b) = (operand(&broadcast[..4], &channels), operand(&broadcast[4..], &other));
+        if kind == BinaryKind::Keep {
+            b.change(|x| if *x < 0.0 { *x = 0.0 });
+        }
+        let kind = kind as u32;
         let params = BinaryParams { a: a.extent, b: b.extent, output, kind, activation };
         assert!(binary_f32_is_valid(&params));
         let exact = reference::binary(&params, &a, &b);
@@ -129,6 +134,7 @@ fn powers_and_comparisons_with_nan() {
         (BinaryKind::Pow, [8.0, 4.0, f32::NAN, 1.0, 3.0, 1.0]),
         (BinaryKind::Max, [3.0, 2.0, f32::NAN, f32::NAN, 9.0, 0.0]),
         (BinaryKind::Min, [2.0, -2.0, f32::NAN, f32::NAN, 0.5, 0.0]),
+        (BinaryKind::Keep, [2.0, -2.0, f32::NAN, 0.0, 9.0, 0.0]),
     ];
     for level in reference::levels() {
         for (kind, want) in &cases {
@@ -141,5 +147,20 @@ fn powers_and_comparisons_with_nan() {
             let same = |(x, y): (&f32, &f32)| x == y || x.is_nan() && y.is_nan();
             assert!(out.values().iter().zip(want).all(same), "{:?} {want:?}", out.values());
         }
+    }
+}
+
+#[test]
+fn what_is_not_kept_leaves_nothing() {
+    let (a, b) = ([f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3.0, -4.0], [0.0, -0.0, 0.0, -1e-45, 1.0]);
+    let (extent, kind) = (Extent::flat(5), BinaryKind::Keep as u32);
+    let params =
+        BinaryParams { a: extent, b: extent, output: extent, kind, activation: Activation::IDENTITY };
+    for level in reference::levels() {
+        let mut out = Tensor::poison(extent, &[5], 0);
+        let (a, b) = (Operand::Constant(View::new(&a)), Operand::Constant(View::new(&b)));
+        let task = BinaryTask { params: &params, a, b, sink: out.sink() };
+        dispatch!(level, s => binary_f32(s, &task, &super::Band { image: 0, rows: 0..1 }));
+        assert_eq!(out.values(), [0.0, 0.0, 0.0, 3.0, -4.0]);
     }
 }

@@ -266,6 +266,7 @@ impl<'w> Builder<'w> {
             BinaryKind::Max => "max",
             BinaryKind::Prelu => "prelu",
             BinaryKind::Pow => "pow",
+            BinaryKind::Keep => "keep",
         };
         self.add(kind_name, Op::Binary(Binary { a, b, kind, activation: Activation::IDENTITY }))
     }

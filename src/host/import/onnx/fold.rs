@@ -42,6 +42,8 @@ fn floats(kind: BinaryKind, a: f32, b: f32) -> f32 {
         BinaryKind::Pow => a.powf(b),
         BinaryKind::Prelu if a < 0.0 => a * b,
         BinaryKind::Prelu => a,
+        BinaryKind::Keep if b.abs() > 0.0 => a,
+        BinaryKind::Keep => 0.0,
     }
 }
 
@@ -57,6 +59,7 @@ fn integers(kind: BinaryKind, a: i64, b: i64) -> Option<i64> {
         BinaryKind::Pow => a.checked_pow(u32::try_from(b).ok()?),
         BinaryKind::Prelu if a < 0 => a.checked_mul(b),
         BinaryKind::Prelu => Some(a),
+        BinaryKind::Keep => Some(if b == 0 { 0 } else { a }),
     }
 }
 

@@ -92,7 +92,8 @@ fn expand(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     Ok(vec![cx.pad(&x, &vec![0; dims.len()], &after, Beyond::Edge, 0.0)?])
 }
 
-/// `condition ? a : b` for a constant condition. Activations are chosen by a mask of ones and zeros: `a · mask + b · (1 − mask)`.
+/// `condition ? a : b` for a constant condition. Activations are chosen by a mask of ones and zeros: `keep(a, mask) +
+/// keep(b, 1 − mask)`, where an infinite or NaN element that is not chosen leaves nothing (a product would make it NaN).
 fn choose(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let (condition, a, b) = (cx.constant(0)?, cx.operand(1)?, cx.operand(2)?);
     if let (Operand::Constant(a), Operand::Constant(b)) = (&a, &b) {
@@ -119,7 +120,7 @@ fn masked(
     let (a, b) = if where_true { (own, number(0.0)?) } else { (number(0.0)?, own) };
     let mask = chosen(cx, condition, &a, &b)?;
     match operand {
-        Operand::Value(_) => apply(cx, BinaryKind::Mul, operand, &Operand::Constant(mask)).map(Some),
+        Operand::Value(_) => apply(cx, BinaryKind::Keep, operand, &Operand::Constant(mask)).map(Some),
         Operand::Constant(tensor) => {
             let is_zero = tensor.dims().is_empty()
                 && mask.data().as_f32().is_some_and(|data| data.iter().all(|x| *x == 0.0));
