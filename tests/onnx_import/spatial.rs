@@ -116,6 +116,43 @@ fn pools_keep_their_kind() {
     assert!(of("MaxPool", &[("ceil_mode", 1)]).ceil);
 }
 
+/// The largest element of each place of a window, counted in the model's order: `[n, c, d, h, w]`.
+fn solid_maxima(kernel: &[i64; 3], more: &[(&str, Value<'_>)]) -> (Vec<u32>, Vec<f32>) {
+    let mut attributes = vec![("kernel_shape", Ints(kernel))];
+    attributes.extend(more.iter().map(|(name, value)| (*name, value.clone())));
+    Sketch::new(13, &[1, 2, 3, 2, 4]).node_with("MaxPool", "x", "y", &attributes).run()
+}
+
+#[test]
+fn a_window_that_slides_along_two_of_three_dimensions_folds_the_third_away() {
+    // The strides of the five dimensions are 24, 24, 8, 4, 1; the largest element of a window is its last.
+    for kernel in [[2, 1, 1], [1, 2, 3], [1, 1, 2], [2, 2, 1], [3, 1, 2], [1, 1, 1]] {
+        let [d, h, w] = kernel.map(|k| u16::try_from(k - 1).unwrap());
+        let want = |c: u16| {
+            let places = (d..3).flat_map(|z| (h..2).map(move |y| (z, y)));
+            places.flat_map(move |(z, y)| (w..4).map(move |x| f32::from(24 * c + 8 * z + 4 * y + x)))
+        };
+        let dims = vec![1, 2, 3 - u32::from(d), 2 - u32::from(h), 4 - u32::from(w)];
+        assert_eq!(solid_maxima(&kernel, &[]), (dims, want(0).chain(want(1)).collect()), "{kernel:?}");
+    }
+    let padded = [("pads", Ints(&[1, 0, 0, 0, 0, 0])), ("strides", Ints(&[2, 1, 1]))];
+    let (dims, elements) = solid_maxima(&[2, 1, 1], &padded);
+    assert_eq!((dims, elements[0], elements[8]), (vec![1, 2, 2, 2, 4], 0., 16.));
+}
+
+#[test]
+fn windows_that_slide_along_three_dimensions_are_refused_by_name() {
+    let of = |kernel: &[i64], more| {
+        let attributes = [("kernel_shape", Ints(kernel)), more];
+        Sketch::new(13, &[1, 2, 3, 3, 3]).node_with("AveragePool", "x", "y", &attributes).refusal()
+    };
+    let slides = of(&[2, 2, 2], ("ceil_mode", Int(0)));
+    assert!(slides.contains("3 spatial dimensions") && slides.contains("at most two"), "{slides}");
+    assert!(of(&[2, 1, 1], ("strides", Ints(&[1, 2, 2]))).contains("3 spatial dimensions"));
+    assert!(of(&[2, 1, 1], ("pads", Ints(&[1, 1]))).contains("the window has 3 dimensions"));
+    assert!(of(&[2, 2], ("ceil_mode", Int(0))).contains("the window has 3 dimensions"));
+}
+
 #[test]
 fn means_of_pictures_are_global_pools() {
     let sketch = Sketch::new(13, &[1, 2, 1, 2]);
