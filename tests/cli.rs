@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 
 use npyz::WriterBuilder as _;
 
+#[path = "cli/files_read.rs"]
+mod files_read;
 #[path = "cli/front_door.rs"]
 mod front_door;
 #[path = "cli/zoo.rs"]

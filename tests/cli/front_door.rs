@@ -170,15 +170,17 @@ fn scores_become_probabilities_and_labels_may_leave_the_background_out() {
 #[cfg(unix)]
 fn an_interrupted_command_leaves_nothing_behind() {
     let folder = folder("interrupt");
-    // A model that never comes: the output is open already.
-    let (model, program) = (path(&folder, "model.onnx"), path(&folder, "d.salto"));
-    assert!(Command::new("mkfifo").arg(&model).status().expect("mkfifo").success());
+    // A constant that never comes: the output is open already.
+    let (model, program) =
+        (file(&folder, "m.onnx", &onnx_with_operands("Add", &["x", "b"], &[1, 4])), path(&folder, "d.salto"));
+    let (pipe, bind) = (path(&folder, "b.npy"), format!("b={}", path(&folder, "b.npy")));
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
     for signal in ["INT", "TERM"] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_salto"))
-            .args(["compile", &model, "-o", &program])
+            .args(["compile", &model, "--bind", &bind, "-o", &program])
             .spawn()
             .expect("the binary starts");
-        let has_part = || fs::read_dir(&folder).expect("the folder").count() == 2;
+        let has_part = || fs::read_dir(&folder).expect("the folder").count() == 3;
         for _ in 0..500 {
             if has_part() {
                 break;
@@ -189,6 +191,6 @@ fn an_interrupted_command_leaves_nothing_behind() {
         let kill = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
         assert!(kill.expect("kill").success());
         assert_eq!(child.wait().expect("it ends").code(), Some(130));
-        assert_eq!(fs::read_dir(&folder).expect("the folder").count(), 1, "after {signal}");
+        assert_eq!(fs::read_dir(&folder).expect("the folder").count(), 2, "after {signal}");
     }
 }

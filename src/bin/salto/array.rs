@@ -12,6 +12,9 @@ use crate::files;
 /// What an archive of several arrays begins with: it is a zip file.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
 
+/// What a file of data may be.
+const KNOWN: &str = "pictures are png, jpeg or bmp, arrays .npy";
+
 /// The most bytes of a header, and the deepest nesting in it: a dictionary of lists of tuples has three.
 const MAX_HEADER: usize = 1 << 12;
 const MAX_DEPTH: u32 = 4;
@@ -126,7 +129,13 @@ fn check_header(bytes: &[u8]) -> Result<()> {
         [0x93, b'N', b'U', b'M', b'P', b'Y', _, _, a, b, c, d, rest @ ..] => {
             usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).ok().and_then(|len| rest.get(..len))
         }
-        _ => return Err(broken("it does not begin as one")),
+        _ => {
+            let reason = files::format_of(bytes).map_or_else(
+                || "neither a picture nor a NumPy array, by its first bytes".into(),
+                |format| format!("no NumPy array: it is {format}"),
+            );
+            return Err(Error::new(ErrorKind::Format, reason).remedy(KNOWN));
+        }
     };
     let header = header.ok_or_else(|| broken("its header is cut off"))?;
     let (mut depth, mut deepest) = (0u32, 0);

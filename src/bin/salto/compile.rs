@@ -20,8 +20,8 @@ struct Report {
 
 /// Compiles a network and writes the program.
 pub(crate) fn compile(arguments: &Compile) -> Result<String> {
-    let mut output = Output::create(&arguments.output, "salto", &[&arguments.network.path])?;
     zoo::check_trained(&arguments.network)?;
+    let mut output = Output::create(&arguments.output, "salto", &model::files_read(&arguments.network))?;
     let model = model::load(&arguments.network, 1)?;
     let inspection = model::inspection(&model, 1);
     output.write(model.program_bytes())?;

@@ -24,6 +24,33 @@ pub(crate) fn begins_with(path: &Path, magic: &[u8]) -> Result<bool> {
     Ok(first == magic)
 }
 
+/// Refuses a pipe or a device, which may never end; what is not there is for the reader to tell.
+pub(crate) fn check_regular(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(data) if !data.is_file() && !data.is_dir() => {
+            let error = Error::new(ErrorKind::Argument, "it is a pipe or a device, no regular file");
+            Err(error.in_file(path.display()).remedy("save it to a file first"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The well-known format of a file that is none of those salto takes, by its first bytes.
+pub(crate) fn format_of(bytes: &[u8]) -> Option<&'static str> {
+    Some(match bytes {
+        [0x89, b'P', b'N', b'G', ..] => "a PNG picture",
+        [0xff, 0xd8, 0xff, ..] => "a JPEG picture",
+        [b'B', b'M', ..] => "a BMP picture",
+        [b'G', b'I', b'F', b'8', ..] => "a GIF picture",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "a WebP picture",
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "a TIFF picture",
+        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f', ..] => "an AVIF picture",
+        [_, _, _, _, b'f', b't', b'y', b'p', b'h', b'e', ..] => "a HEIC picture",
+        [b'%', b'P', b'D', b'F', ..] => "a PDF document",
+        _ => return None,
+    })
+}
+
 /// Prints to standard output. A reader who has gone away (`| head`) has read enough.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();

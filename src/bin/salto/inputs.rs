@@ -48,9 +48,9 @@ pub(crate) fn assign(what: &str, arguments: &[String], ports: &[&str]) -> Result
     let mut files = vec![Vec::new(); ports.len()];
     let mut unnamed = Vec::new();
     for argument in arguments {
-        match named(argument, ports) {
-            Some((port, file)) => files[port].push(file.into()),
-            None => unnamed.push(check_unnamed(what, argument, ports)?),
+        match port_and_file(what, argument, ports)? {
+            (Some(port), file) => files[port].push(file.into()),
+            (None, file) => unnamed.push(file),
         }
     }
     if ports.len() != 1 && !unnamed.is_empty() && unnamed.len() != ports.len() {
@@ -63,8 +63,20 @@ pub(crate) fn assign(what: &str, arguments: &[String], ports: &[&str]) -> Result
     Ok(files)
 }
 
+/// The port and file of `[NAME=]FILE`; a name that no port has is refused.
+pub(crate) fn port_and_file<'a>(
+    what: &str,
+    argument: &'a str,
+    ports: &[&str],
+) -> Result<(Option<usize>, &'a str)> {
+    match named(argument, ports) {
+        Some((port, file)) => Ok((Some(port), file)),
+        None => check_unnamed(what, argument, ports).map(|file| (None, file)),
+    }
+}
+
 /// The port and file of `NAME=FILE`; `None` if no port has that name, for file names may hold `=` too.
-pub(crate) fn named<'a>(argument: &'a str, ports: &[&str]) -> Option<(usize, &'a str)> {
+fn named<'a>(argument: &'a str, ports: &[&str]) -> Option<(usize, &'a str)> {
     // The longest name first: names may hold `=` as well.
     argument.rmatch_indices('=').find_map(|(at, _)| {
         let port = ports.iter().position(|port| *port == &argument[..at])?;

@@ -1,11 +1,11 @@
 //! Networks from files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use salto::device::program::record::MAGIC;
 use salto::host::compile::{CompileOptions, MemoryLimit, compile as compiled};
 use salto::host::graph::Value;
-use salto::host::import::onnx::{DeclaredInput, ImportOptions, declared_inputs, import_file};
+use salto::host::import::onnx::{DeclaredInput, ImportOptions, declared_inputs, external_files, import_file};
 use salto::host::report::{Align, Inspection, Table};
 use salto::host::{Error, ErrorKind, LoadOptions, Model, Result};
 use serde::Serialize;
@@ -32,6 +32,16 @@ fn load_with(network: &Network, mut shapes: Shapes, threads: usize) -> Result<Mo
     let model = Model::load_with(&network.path, &LoadOptions { import, compile })?;
     check_flags(network)?;
     Ok(model)
+}
+
+/// All files that a network is read from, which no output may replace: its own, its data, its weights, what is bound to it.
+pub(crate) fn files_read(network: &Network) -> Vec<PathBuf> {
+    let mut files = vec![network.path.clone()];
+    // What cannot be read is told when it is read.
+    files.extend(external_files(&network.path).unwrap_or_default());
+    files.extend(network.weights.as_deref().map(|weights| zoo::key_and_file(weights).1.into()));
+    files.extend(network.bindings.iter().map(|(_, file)| file.clone()));
+    files
 }
 
 /// What the flags fix of a network's inputs.

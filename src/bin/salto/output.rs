@@ -39,7 +39,7 @@ pub(crate) struct Output {
 
 impl Output {
     /// Opens an output that must be none of `inputs`; of a network's file names it may bear those with the extension `own`.
-    pub(crate) fn create(path: &Path, own: &str, inputs: &[&Path]) -> Result<Self> {
+    pub(crate) fn create(path: &Path, own: &str, inputs: &[PathBuf]) -> Result<Self> {
         let in_file = |error: Error| error.in_file(path.display());
         check_extension(path, own).map_err(in_file)?;
         if inputs.iter().any(|input| is_same(path, input)) {

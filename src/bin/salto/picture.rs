@@ -16,7 +16,10 @@ use crate::geometry::{Geometry, resized};
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
 
 /// What pictures begin with: png, jpeg, bmp.
-const MAGICS: [&[u8]; 3] = [b"\x89PNG", b"\xff\xd8\xff", b"BM"];
+const MAGICS: [&[u8]; 3] = [b"\x89PNG", JPEG, b"BM"];
+
+/// What a JPEG begins with.
+const JPEG: &[u8] = b"\xff\xd8\xff";
 
 /// Parts of red, green and blue in grey, as ITU-R BT.601 and with it PIL and torchvision have them.
 const GREY: [f32; 3] = [0.299, 0.587, 0.114];
@@ -83,11 +86,38 @@ impl Size {
 /// Decodes a file and turns it upright.
 pub(crate) fn decode(path: &Path) -> Result<DynamicImage> {
     let bytes = files::read(path)?;
+    if bytes.starts_with(JPEG) && !jpeg_has_end(&bytes) {
+        let error = Error::new(ErrorKind::Format, "the picture is cut off: its data has no end");
+        return Err(error.in_file(path.display()).remedy("copy or download it again"));
+    }
     upright(&bytes).map_err(|error| {
         Error::new(ErrorKind::Format, format!("no picture: {error}"))
             .in_file(path.display())
             .remedy("pictures are png, jpeg or bmp")
     })
+}
+
+/// Does a JPEG reach its EOI marker? The decoder is lenient: it makes grey of what is missing. (ITU-T T.81, annex B; what stands
+/// behind the marker is of no account.)
+fn jpeg_has_end(bytes: &[u8]) -> bool {
+    const FILL: u8 = 0xff;
+    let mut rest = bytes;
+    loop {
+        // Data of a scan has a zero behind each byte that looks like a marker; restarts (RST0 to RST7) stand in it.
+        let Some(at) = rest.iter().position(|byte| *byte == FILL) else { return false };
+        rest = &rest[at + 1..];
+        match *rest {
+            [FILL, ..] => {}
+            [0xd9, ..] => return true,
+            // Markers without a length: a stuffed zero, TEM, the restarts, SOI.
+            [0x00 | 0x01 | 0xd0..=0xd8, ..] => rest = &rest[1..],
+            [_, a, b, ..] => match rest.get(1 + usize::from(u16::from_be_bytes([a, b]))..) {
+                Some(behind) => rest = behind,
+                None => return false,
+            },
+            _ => return false,
+        }
+    }
 }
 
 /// Decodes a file's bytes and turns the picture upright.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::{self, Run};
 use crate::array::{Array, dims};
 use crate::classes::{self, Class, Labels, Values};
-use crate::inputs::{Runs, assign, assign_inputs, named, names_of};
+use crate::inputs::{Runs, assign, assign_inputs, names_of, port_and_file};
 use crate::output::{self, Output};
 use crate::overlay::{self, Drawn, Form, Share};
 use crate::picture::Size;
@@ -71,10 +71,10 @@ pub(crate) fn run(arguments: &Run) -> Result<String> {
     let destinations = assign("output", &arguments.outputs, &names_of(model.outputs()))?;
     let labels = read_labels(arguments, &model)?;
     let runs = Runs::read(model.inputs(), &files, &options)?;
-    let mut taken: Vec<&Path> = files.iter().flatten().map(PathBuf::as_path).collect();
-    taken.extend(arguments.labels.as_deref().into_iter().chain([arguments.network.path.as_path()]));
+    let mut taken = model::files_read(&arguments.network);
+    taken.extend(files.iter().flatten().chain(&arguments.labels).cloned());
     let mut destinations = open_outputs(&destinations, &taken)?;
-    taken.extend(destinations.iter().flatten().map(Output::path));
+    taken.extend(destinations.iter().flatten().map(|output| output.path().to_path_buf()));
     let mut overlays = Overlays::open(arguments.overlay.as_deref(), model.outputs(), &runs, &taken)?;
     let mut session = model
         .session_with(&SessionOptions { threads: arguments.threads.count(), ..SessionOptions::default() })?;
@@ -118,14 +118,13 @@ struct Overlays {
 
 impl Overlays {
     /// Opens the files of `--overlay [NAME=]OUT.png`, which must be none of those that are taken.
-    fn open(argument: Option<&str>, ports: &[Port], runs: &Runs, taken: &[&Path]) -> Result<Option<Self>> {
+    fn open(argument: Option<&str>, ports: &[Port], runs: &Runs, taken: &[PathBuf]) -> Result<Option<Self>> {
         let Some(argument) = argument else { return Ok(None) };
         let refused = |reason: &str, remedy: &str| Error::new(ErrorKind::Argument, reason).remedy(remedy);
         let Some(size) = runs.size else {
             return Err(refused("--overlay draws over a picture, and no input is one", "pass a picture"));
         };
-        let (named, file) =
-            named(argument, &names_of(ports)).map_or((None, argument), |(i, file)| (Some(i), file));
+        let (named, file) = port_and_file("output", argument, &names_of(ports))?;
         let fits = |i: &usize| Form::of(&ports[*i], &size).is_some();
         let Some(output) = named.or_else(|| (0..ports.len()).find(fits)) else {
             return Err(refused("no output is a segmentation, [n, k, h, w]", "leave --overlay out"));
@@ -173,7 +172,7 @@ fn numbered(path: &Path, number: usize, count: usize) -> PathBuf {
 }
 
 /// The file of each output, open; none for outputs that are not written.
-fn open_outputs(outputs: &[Vec<PathBuf>], taken: &[&Path]) -> Result<Vec<Option<Output>>> {
+fn open_outputs(outputs: &[Vec<PathBuf>], taken: &[PathBuf]) -> Result<Vec<Option<Output>>> {
     let mut open = Vec::new();
     let mut paths: Vec<&Path> = Vec::new();
     for files in outputs {

@@ -1,11 +1,14 @@
 //! Networks of the zoo: MODEL is a name, and `--weights` a file of PyTorch's.
 
+use std::path::Path;
+
 use salto::host::graph::zoo::{Network as Design, Options};
 use salto::host::graph::{Graph, Seeded};
 use salto::host::import::weights::Weights;
 use salto::host::{Error, ErrorKind, Result};
 
 use crate::args::Network;
+use crate::files;
 
 /// The graph of a network that is named instead of a file; none, if MODEL is a file. Without `--weights` they are random.
 pub(crate) fn graph(network: &Network) -> Result<Option<Graph>> {
@@ -40,6 +43,7 @@ pub(crate) fn check_trained(network: &Network) -> Result<()> {
 fn design(network: &Network) -> Result<Option<&'static Design>> {
     let Network { path, weights, .. } = network;
     let name = path.to_str().unwrap_or_default();
+    files::check_regular(path)?;
     if path.exists() {
         return match weights {
             Some(_) => {
@@ -84,10 +88,19 @@ fn options(network: &Network) -> Result<Options> {
     }
 }
 
-/// `FILE`, or `KEY=FILE` for the state dictionary under a key.
-fn read(argument: &str) -> Result<Weights> {
+/// The key and the file of `[KEY=]FILE`, for the state dictionary under a key.
+pub(crate) fn key_and_file(argument: &str) -> (Option<&str>, &Path) {
     match argument.split_once('=') {
-        Some((key, file)) if !std::path::Path::new(argument).exists() => Weights::load_key(file, key),
-        _ => Weights::load(argument),
+        Some((key, file)) if !Path::new(argument).exists() => (Some(key), Path::new(file)),
+        _ => (None, Path::new(argument)),
+    }
+}
+
+fn read(argument: &str) -> Result<Weights> {
+    let (key, file) = key_and_file(argument);
+    files::check_regular(file)?;
+    match key {
+        Some(key) => Weights::load_key(file, key),
+        None => Weights::load(file),
     }
 }

@@ -15,6 +15,7 @@ use crate::host::graph::Constant;
 use crate::host::{Error, ErrorKind, Result};
 
 use super::Tensor;
+use super::model::external_location;
 use super::number::narrow;
 use super::refusal::{invalid, unsupported};
 use super::tensor::element_count;
@@ -47,7 +48,8 @@ impl ExternalData {
             Some(text) => text.parse().map_err(|_| invalid(format!("external data: {key} is '{text}'"))),
             None => Ok(default),
         };
-        let location = entry("location").ok_or_else(|| invalid("external data without a location"))?;
+        let location =
+            external_location(tensor).ok_or_else(|| invalid("external data without a location"))?;
         let (offset, stored) = (number("offset", 0)?, number("length", len)?);
         if stored != len {
             return Err(invalid(format!("external data of {stored} bytes, the dimensions need {len}")));
@@ -66,7 +68,17 @@ impl ExternalData {
         let inside =
             relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         let path = folder.join(relative);
-        let unreadable = |error| Error::new(ErrorKind::Io, format!("{error}")).in_file(path.display());
+        let unreadable = |error: std::io::Error| {
+            let error = match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    let reason = format!("the file '{location}' with its data is missing");
+                    let remedy = format!("copy {location} beside the model, into {}", folder.display());
+                    Error::new(ErrorKind::Io, reason).remedy(remedy)
+                }
+                _ => Error::io(&error),
+            };
+            error.in_file(path.display())
+        };
         if inside && !location.is_empty() {
             // A symbolic link must not lead out either.
             let (path, folder) =
@@ -79,7 +91,12 @@ impl ExternalData {
     }
 
     fn read(&self, path: &Path, offset: u64, len: u64) -> Result<Vec<u8>> {
-        let unreadable = |error: std::io::Error| Error::new(ErrorKind::Io, format!("{error}"));
+        let unreadable = |error: std::io::Error| Error::io(&error);
+        if !path.is_file() {
+            let error =
+                Error::new(ErrorKind::Io, "the data of a tensor is to lie here, and it is no regular file");
+            return Err(error.remedy("copy the data file that was exported with the model to this place"));
+        }
         let mut file = File::open(path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
         if offset.checked_add(len).is_none_or(|end| end > size) {

@@ -25,7 +25,7 @@ mod unpack;
 mod walk;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::host::graph::Graph;
 use crate::host::{Error, Result};
@@ -107,6 +107,19 @@ pub fn import_file(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Gr
 /// If the bytes are no ONNX model, or an input is no tensor.
 pub fn declared_inputs(bytes: &[u8]) -> Result<Vec<DeclaredInput>> {
     ports::declared(&Model::decode(bytes)?.graph)
+}
+
+/// The files beside a model that hold data of its tensors, each once, whether or not they exist.
+///
+/// # Errors
+/// If the model cannot be read, or is no ONNX model.
+pub fn external_files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let path = path.as_ref();
+    let bytes = std::fs::read(path).map_err(|error| Error::io(&error));
+    let model = bytes.and_then(|bytes| Model::decode(&bytes));
+    let model = model.map_err(|error| error.in_file(path.display()))?;
+    let locations = model.external_locations();
+    Ok(locations.into_iter().map(|location| path.with_file_name(location)).collect())
 }
 
 /// The ONNX operators that can be imported, sorted.

@@ -1,8 +1,10 @@
 //! The model as decoded: nodes with typed access to their attributes. Nothing here knows an operator.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use rten_onnx::onnx::{AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, TensorProto};
+use rten_onnx::onnx::{
+    AttributeProto, AttributeType, DataLocation, GraphProto, ModelProto, NodeProto, TensorProto,
+};
 
 use crate::host::{Error, ErrorKind, Result};
 
@@ -57,6 +59,28 @@ impl Model {
         functions.inline(&mut graph, bytes.len())?;
         Ok(Self { graph, opset })
     }
+
+    /// The files that hold data of tensors, each once, relative to the model's folder.
+    pub(super) fn external_locations(&self) -> BTreeSet<&str> {
+        let mut locations = BTreeSet::new();
+        let mut graphs = vec![&self.graph];
+        while let Some(graph) = graphs.pop() {
+            let attributes = || graph.node.iter().flat_map(|node| &node.attribute);
+            graphs.extend(attributes().filter_map(|attribute| attribute.g.as_ref()));
+            let tensors = graph.initializer.iter().chain(attributes().filter_map(|a| a.t.as_ref()));
+            locations.extend(tensors.filter_map(external_location));
+        }
+        locations
+    }
+}
+
+/// The file that holds a tensor's data, if the model does not.
+pub(super) fn external_location(tensor: &TensorProto) -> Option<&str> {
+    if tensor.data_location != Some(DataLocation::EXTERNAL) {
+        return None;
+    }
+    let mut entries = tensor.external_data.iter();
+    entries.find(|entry| entry.key.as_deref() == Some("location"))?.value.as_deref()
 }
 
 /// Is it a domain of the standard operators?

@@ -36,6 +36,7 @@ pub(super) fn declared(graph: &GraphProto) -> Result<Vec<DeclaredInput>> {
     let all = graph.input.iter().filter(|info| !initialised(info.name.as_deref().unwrap_or("")));
     all.map(|info| {
         let (_, dims) = declaration(info)?;
+        check_sizes(info, dims)?;
         let dims = dims.iter().map(fixed).collect();
         Ok(DeclaredInput { name: info.name.clone().unwrap_or_default(), dims })
     })
@@ -113,10 +114,8 @@ fn input<'m>(
             (Some(size), _) | (None, Some(size)) => size,
             (None, None) if axis == 0 => 1,
             (None, None) => {
-                let example: Vec<String> =
-                    declared.iter().map(|dim| fixed(dim).unwrap_or(1).to_string()).collect();
                 let reason = format!("input '{name}' has a free dimension {axis} in {}", written(declared));
-                let remedy = format!("bind it with --shape, as in --shape {name}={}", example.join(","));
+                let remedy = format!("bind it with --shape, as in --shape {name}={}", example(declared));
                 return Err(Error::new(ErrorKind::Argument, reason).remedy(remedy));
             }
         };
@@ -142,6 +141,7 @@ fn dimensions(info: &ValueInfoProto) -> Result<&[Dimension]> {
         let remedy = format!("export it with float32 inputs, or fix it with --bind {name}=FILE.npy");
         return Err(unsupported(format!("input '{name}' is of type {dtype}, not float32")).remedy(remedy));
     }
+    check_sizes(info, dims)?;
     Ok(dims)
 }
 
@@ -180,6 +180,7 @@ fn constant(info: &ValueInfoProto, tensor: &Tensor) -> Result<Tensor> {
     let argument = |reason| Error::new(ErrorKind::Argument, reason);
     // A model may leave the dimensions of an input undeclared: nothing to compare then.
     let Ok((dtype, declared)) = declaration(info) else { return Ok(tensor.clone()) };
+    check_sizes(info, declared)?;
     let agrees = |(dim, size): (&Dimension, &u32)| fixed(dim).is_none_or(|fixed| fixed == *size);
     if declared.len() != tensor.dims().len() || !declared.iter().zip(tensor.dims()).all(agrees) {
         let given = format!("{:?}", tensor.dims());
@@ -197,6 +198,25 @@ fn constant(info: &ValueInfoProto, tensor: &Tensor) -> Result<Tensor> {
         }
         _ => Ok(tensor.clone()),
     }
+}
+
+/// Refuses a dimension that is too large to be addressed; it must not pass for a free one.
+fn check_sizes(info: &ValueInfoProto, dims: &[Dimension]) -> Result<()> {
+    let sizes = dims.iter().filter_map(|dim| dim.dim_value);
+    let Some(large) = sizes.into_iter().find(|size| *size > i64::from(u32::MAX)) else { return Ok(()) };
+    let name = info.name.as_deref().unwrap_or("");
+    let reason = format!("input '{name}' has a dimension of {large}; at most {}", u32::MAX);
+    Err(Error::new(ErrorKind::Limit, reason).remedy("export it with the sizes that it is to run on"))
+}
+
+/// Sizes that fit an input's declared dimensions, for a person to start from: a picture of 224 rows and columns.
+fn example(dims: &[Dimension]) -> String {
+    let channels_last = matches!(dims, [_, a, _, c] if fixed(a).is_none() && fixed(c).is_some());
+    let sides = if channels_last { 1..3 } else { 2..4 };
+    let free = |axis| if dims.len() == 4 && sides.contains(&axis) { 224 } else { 1 };
+    let sizes =
+        dims.iter().enumerate().map(|(axis, dim)| fixed(dim).unwrap_or_else(|| free(axis)).to_string());
+    sizes.collect::<Vec<_>>().join(",")
 }
 
 /// The size of a dimension that is not free.
