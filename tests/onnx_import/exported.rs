@@ -173,3 +173,27 @@ fn one_dimensional_convolutions_stand_side_by_side() {
     assert_eq!((left.iter().filter(|name| **name == "Conv").count(), moves), (2, 2), "{left:?}");
     assert!(!left.contains(&"Affine"), "{left:?}");
 }
+
+/// An activation that another pass has fused into the sum or the cube makes it another function.
+#[test]
+fn a_gelu_with_a_rectified_part_is_no_gelu() {
+    for rectified in ["sum", "cube"] {
+        let rectify = |part: &str| if part == rectified { "Relu" } else { "Identity" };
+        let constants = [("c", 0.044_715), ("k", 0.797_884_6), ("one", 1.0), ("half", 0.5)];
+        let sketch = constants.iter().fold(Sketch::new(13, &[1]), |s, (name, x)| s.floats(name, &[], &[*x]));
+        let sketch =
+            sketch.node("Mul", "x x", "x2").node("Mul", "x2 x", "x3").node(rectify("cube"), "x3", "cube");
+        let sketch = sketch.node("Mul", "cube c", "cx").node("Add", "x cx", "x_cx");
+        let sketch =
+            sketch.node(rectify("sum"), "x_cx", "sum").node("Mul", "sum k", "ks").node("Tanh", "ks", "t");
+        let sketch = sketch.node("Add", "t one", "g").node("Mul", "x g", "xg").node("Mul", "xg half", "y");
+        let mut graph = sketch.import().unwrap();
+        salto::host::optimize::fold_constants(&mut graph).unwrap();
+        salto::host::optimize::fuse_activation(&mut graph).unwrap();
+        let model = Model::from_graph(&graph).unwrap();
+        let found = model.session().unwrap().run(&[&[-1.0]]).unwrap();
+        // x · (1 + tanh(k · s)) / 2 with the sum s of 0, or of x alone.
+        let want = if rectified == "sum" { -0.5 } else { -0.5 * (1.0 - 0.797_884_6f32.tanh()) };
+        assert!((found[0][0] - want).abs() < 1e-6, "{rectified}: {found:?}");
+    }
+}

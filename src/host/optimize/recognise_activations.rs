@@ -111,12 +111,14 @@ fn is_softplus(graph: &Graph, uses: &Uses, value: ValueId, x: ValueId) -> bool {
 /// `√(2/π) · (x + 0.044715·x³)`
 fn is_cubic(graph: &Graph, uses: &Uses, value: ValueId, x: ValueId) -> bool {
     let Some((scale, 0.0, sum)) = uniform_affine(graph, uses, value) else { return false };
-    let Some(Op::Binary(Binary { a, b, kind: BinaryKind::Add, .. })) = producer_op(graph, uses, sum) else {
+    let Some(Op::Binary(Binary { a, b, kind: BinaryKind::Add, activation })) = producer_op(graph, uses, sum)
+    else {
         return false;
     };
     let cube = if *a == x { *b } else { *a };
     let Some((factor, 0.0, cube)) = uniform_affine(graph, uses, cube) else { return false };
-    (*a == x || *b == x)
+    activation.is_identity()
+        && (*a == x || *b == x)
         && near(scale, 0.797_884_6)
         && near(factor, 0.044_715)
         && is_cube(graph, uses, cube, x)
@@ -124,8 +126,13 @@ fn is_cubic(graph: &Graph, uses: &Uses, value: ValueId, x: ValueId) -> bool {
 
 /// `x³`, as a power or as products.
 fn is_cube(graph: &Graph, uses: &Uses, value: ValueId, x: ValueId) -> bool {
-    let Some(Op::Binary(op)) = producer_op(graph, uses, value) else { return false };
-    let is_square = |value: ValueId| matches!(producer_op(graph, uses, value), Some(Op::Binary(op)) if (op.a, op.b, op.kind) == (x, x, BinaryKind::Mul));
+    let plain = |value: ValueId| match producer_op(graph, uses, value) {
+        Some(Op::Binary(op)) if op.activation.is_identity() => Some(op),
+        _ => None,
+    };
+    let Some(op) = plain(value) else { return false };
+    let is_square =
+        |value: ValueId| plain(value).is_some_and(|op| (op.a, op.b, op.kind) == (x, x, BinaryKind::Mul));
     match op.kind {
         BinaryKind::Pow => op.a == x && super::rewrite::uniform(graph, op.b) == Some(3.0),
         BinaryKind::Mul => (op.a == x && is_square(op.b)) || (op.b == x && is_square(op.a)),
