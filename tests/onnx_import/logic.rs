@@ -76,3 +76,55 @@ fn what_a_mask_does_not_choose_leaves_nothing() {
     assert_eq!(computed(&sketch, &[1.0, -1.0]), [0.0, 7.0]);
     assert_eq!(computed(&sketch, &[0.0, 1.0]), [f32::NEG_INFINITY, 7.0]);
 }
+
+#[test]
+fn infinities_are_told_by_their_sign() {
+    let found = |attributes: &[(&str, super::sketch::Value<'_>)]| {
+        let sketch = Sketch::new(13, &[3]).floats("c", &[3], &[f32::INFINITY, f32::NEG_INFINITY, 1.0]);
+        let sketch = sketch.node_with("IsInf", "c", "i", attributes);
+        let sketch = sketch.node_with("Cast", "i", "f", &[("to", Int(1))]).node("Add", "x f", "y");
+        computed(&sketch, &[0.0; 3])
+    };
+    assert_eq!(found(&[]), [1.0, 1.0, 0.0]);
+    assert_eq!(found(&[("detect_negative", Int(0))]), [1.0, 0.0, 0.0]);
+    assert_eq!(found(&[("detect_positive", Int(0))]), [0.0, 1.0, 0.0]);
+}
+
+/// Constants forget how wide their integers are, and that decides what all bits turned are.
+#[test]
+fn bits_are_not_turned() {
+    let sketch = typed(Sketch::new(18, &[1]), "c", DataType::UINT8, &[5]).node("BitwiseNot", "c", "i");
+    let sketch = sketch.node_with("Cast", "i", "f", &[("to", Int(1))]).node("Add", "x f", "y");
+    assert!(sketch.refusal().contains("BitwiseNot"), "{}", sketch.refusal());
+}
+
+#[test]
+fn norms_and_sums_hold_over_the_whole_range() {
+    let norm = Sketch::new(13, &[1, 2]).node("LpNormalization", "x", "y");
+    for scale in [1e-45, 3e-30, 1.0, 3e30] {
+        let found = computed(&norm, &[3.0 * scale, 4.0 * scale]);
+        assert!((found[0] - 0.6).abs() < 1e-6 && (found[1] - 0.8).abs() < 1e-6, "{scale} {found:?}");
+    }
+    assert_eq!(computed(&norm, &[0.0, 0.0]), [0.0, 0.0]);
+    let sum = Sketch::new(18, &[1, 2]).node("ReduceLogSumExp", "x", "y");
+    assert_eq!(computed(&sum, &[f32::NEG_INFINITY; 2]), [f32::NEG_INFINITY]);
+    assert_eq!(computed(&sum, &[f32::INFINITY, 0.0]), [f32::INFINITY]);
+    assert_eq!(computed(&sum, &[f32::NEG_INFINITY, 2.0]), [2.0]);
+}
+
+#[test]
+fn refusals_name_what_is_wrong() {
+    let expand = Sketch::new(13, &[1, 1]).integers("s", &[0, 3]).node("Expand", "x s", "y");
+    assert!(expand.refusal().contains("an empty result [0, 3]"), "{}", expand.refusal());
+    let tile = Sketch::new(13, &[2]).integers("r", &[0]).node("Tile", "x r", "y");
+    assert!(tile.refusal().contains("repeated 0 times"), "{}", tile.refusal());
+    let range =
+        ["a", "b", "c"].iter().fold(Sketch::new(13, &[3]), |sketch, name| sketch.integers(name, &[0]));
+    let range = range.node("Range", "a b c", "r").node("Reshape", "x r", "y");
+    assert!(range.refusal().contains("its step is 0"), "{}", range.refusal());
+    let place = Sketch::new(13, &[2, 2]).node("SplitToSequence", "x", "s").integers("i", &[5]);
+    let place = place.node("SequenceAt", "s i", "y");
+    assert!(place.refusal().contains("place 5 of a sequence of 2 tensors"), "{}", place.refusal());
+    let floats = Sketch::new(13, &[2]).counting("m", &[2]).node("Where", "m x x", "y");
+    assert!(floats.refusal().contains("its condition holds floats"), "{}", floats.refusal());
+}

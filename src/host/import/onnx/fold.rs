@@ -110,7 +110,7 @@ pub(super) fn choose(condition: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tenso
     let dims = broadcast(&broadcast(condition.dims(), a.dims())?, b.dims())?;
     let (condition, a, b) = (condition.expanded(&dims)?, a.expanded(&dims)?, b.expanded(&dims)?);
     let Some(chosen) = condition.data().as_i64() else {
-        return Err(invalid("the condition must be booleans"));
+        return Err(invalid("its condition holds floats; it must hold booleans"));
     };
     let data = match (a.data(), b.data()) {
         (Constant::F32(a), Constant::F32(b)) => Constant::f32(pick(chosen, a, b)),

@@ -67,6 +67,9 @@ fn range(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let integers =
         limits.each_ref().map(|limit| limit.data().as_i64().and_then(|data| data.first().copied()));
     let [Some(start), Some(end), Some(step)] = integers else { return Err(unsupported("a range of floats")) };
+    if step == 0 {
+        return Err(invalid("its step is 0"));
+    }
     let len = size((wide(end.saturating_sub(start)) / wide(step)).ceil());
     cx.charge(&[len])?;
     let elements: Option<Vec<i64>> =
@@ -84,6 +87,9 @@ fn expand(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     if let Operand::Constant(tensor) = &x {
         cx.charge(&dims)?;
         return Ok(vec![Operand::Constant(tensor.expanded(&dims)?)]);
+    }
+    if dims.contains(&0) {
+        return Err(unsupported(format!("an empty result {dims:?}")));
     }
     let mut aligned = vec![1; dims.len() - own.len()];
     aligned.extend(&own);

@@ -25,10 +25,9 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("BitwiseAnd", |cx| integers(cx, |a, b| Some(a & b))),
     Operator::new("BitwiseOr", |cx| integers(cx, |a, b| Some(a | b))),
     Operator::new("BitwiseXor", |cx| integers(cx, |a, b| Some(a ^ b))),
-    Operator::new("BitwiseNot", |cx| each_integer(cx, |x| !x)),
     Operator::new("Mod", modulo),
     Operator::new("IsNaN", |cx| each_float(cx, |x| i64::from(x.is_nan()))),
-    Operator::new("IsInf", |cx| each_float(cx, |x| i64::from(x.is_infinite()))),
+    Operator::new("IsInf", infinite),
     Operator::new("Sin", |cx| trigonometric(cx, f64::sin)),
     Operator::new("Cos", |cx| trigonometric(cx, f64::cos)),
     Operator::new("Tan", |cx| trigonometric(cx, f64::tan)),
@@ -74,7 +73,14 @@ fn each_integer(cx: &mut Context<'_, '_>, f: fn(i64) -> i64) -> Result<Vec<Opera
     Ok(vec![Operand::Constant(Tensor::new(tensor.dims(), Constant::i64(list))?)])
 }
 
-fn each_float(cx: &mut Context<'_, '_>, f: fn(f32) -> i64) -> Result<Vec<Operand>> {
+/// 1 where an element is infinite, of the signs that are asked for.
+fn infinite(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    let (negative, positive) =
+        (cx.node.flag("detect_negative", true)?, cx.node.flag("detect_positive", true)?);
+    each_float(cx, |x| i64::from((negative && x == f32::NEG_INFINITY) || (positive && x == f32::INFINITY)))
+}
+
+fn each_float(cx: &mut Context<'_, '_>, f: impl Fn(f32) -> i64) -> Result<Vec<Operand>> {
     let tensor = cx.constant(0)?;
     cx.charge(tensor.dims())?;
     let list = tensor.data().as_f32().ok_or_else(|| invalid("its operand must be floats"))?;

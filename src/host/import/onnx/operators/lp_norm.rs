@@ -36,10 +36,17 @@ fn powers(cx: &mut Context<'_, '_>, x: &Operand, p: f32) -> Result<Operand> {
     power(cx, &magnitude, p)
 }
 
-/// The quotient by the norm along an axis; 0 where the norm is 0.
+/// The quotient by the norm along an axis; 0 where the norm is 0. The largest magnitude is divided out first, so that no power
+/// overflows or underflows.
 fn normalize(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let (x, p) = (cx.operand(0)?, exponent(cx.node)?);
     let axis = axis_of(cx.node.int("axis", -1)?, cx.dims(&x).len())?;
+    let magnitudes = evaluated(cx, &x, Activation::plain(ActivationKind::Abs))?;
+    let largest = pooled(cx, &magnitudes, &[axis], PoolKind::Max)?;
+    // From the smallest positive number on, so that nothing is divided by 0.
+    let range = Activation::new(ActivationKind::Clip, f32::from_bits(1), f32::MAX);
+    let largest = evaluated(cx, &largest, range)?;
+    let x = apply(cx, BinaryKind::Div, &x, &largest)?;
     let powers = powers(cx, &x, p)?;
     let sum = pooled(cx, &powers, &[axis], PoolKind::Sum)?;
     let norm = power(cx, &sum, p.recip())?;

@@ -90,9 +90,10 @@ fn log_sum(cx: &mut Context<'_, '_>, x: &Operand, axes: &[usize]) -> Result<Oper
     function(cx, &total, ActivationKind::Log)
 }
 
-/// `m + ln Σ e^(x − m)` with the maximum `m`, so that no power overflows.
+/// `m + ln Σ e^(x − m)` with the maximum `m`, so that no power overflows; a finite `m`, because `∞ − ∞` is no number.
 fn log_sum_exp(cx: &mut Context<'_, '_>, x: &Operand, axes: &[usize]) -> Result<Operand> {
     let greatest = max(cx, x, axes)?;
+    let greatest = evaluated(cx, &greatest, Activation::new(ActivationKind::Clip, f32::MIN, f32::MAX))?;
     let below = apply(cx, BinaryKind::Sub, x, &greatest)?;
     let powers = function(cx, &below, ActivationKind::Exp)?;
     let logarithm = log_sum(cx, &powers, axes)?;

@@ -180,7 +180,11 @@ fn tile(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     }
     let mut after = Vec::new();
     for (&dim, repeats) in dims.iter().zip(repeats) {
-        let added = count(repeats.saturating_sub(1), "a repeat less one")?.checked_mul(dim);
+        let repeats = count(repeats, "a repeat")?;
+        let Some(more) = repeats.checked_sub(1) else {
+            return Err(unsupported(format!("an axis of {dims:?} repeated 0 times, which leaves nothing")));
+        };
+        let added = more.checked_mul(dim);
         after.push(added.ok_or_else(|| invalid(format!("{repeats} times {dim} elements")))?);
     }
     Ok(vec![cx.pad(&x, &vec![0; dims.len()], &after, Beyond::Wrap, 0.0)?])

@@ -63,7 +63,10 @@ fn construct(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
 fn at(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let parts = cx.sequence(0)?;
     let place = cx.integers(1)?.and_then(|place| place.first().copied());
-    let place = axis_of(place.ok_or_else(|| invalid("the place is missing"))?, parts.len())?;
+    let place = place.ok_or_else(|| invalid("the place is missing"))?;
+    let found = axis_of(place, parts.len());
+    let place =
+        found.map_err(|_| invalid(format!("place {place} of a sequence of {} tensors", parts.len())))?;
     Ok(vec![parts[place].clone()])
 }
 
