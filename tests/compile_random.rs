@@ -63,7 +63,13 @@ fn random_node(
             net.activate(x, Activation::plain(kind))?
         }
         1 | 2 => net.binary(
-            draw.of(&[BinaryKind::Add, BinaryKind::Sub, BinaryKind::Max, BinaryKind::Keep]),
+            draw.of(&[
+                BinaryKind::Add,
+                BinaryKind::Sub,
+                BinaryKind::Max,
+                BinaryKind::Keep,
+                BinaryKind::LessOrEqual,
+            ]),
             x,
             draw.of(&alike),
         )?,

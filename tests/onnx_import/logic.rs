@@ -1,4 +1,4 @@
-//! Functions of constants, which are computed during import.
+//! Functions of constants, which are computed during import; comparisons of activations, and choices by them.
 
 use super::sketch::Sketch;
 use super::sketch::Value::Int;
@@ -127,4 +127,68 @@ fn refusals_name_what_is_wrong() {
     assert!(place.refusal().contains("place 5 of a sequence of 2 tensors"), "{}", place.refusal());
     let floats = Sketch::new(13, &[2]).counting("m", &[2]).node("Where", "m x x", "y");
     assert!(floats.refusal().contains("its condition holds floats"), "{}", floats.refusal());
+}
+
+/// What becomes of `x` in `[-∞, -1, -0, 0.5, 1, NaN]` where `mask` is made by these nodes, cast to float.
+fn holds(nodes: &[(&str, &str, &str)]) -> Vec<f32> {
+    let mut sketch = Sketch::new(13, &[6]).floats("half", &[], &[0.5]).floats("zero", &[1], &[0.0]);
+    sketch = typed(sketch, "known", DataType::BOOL, &[1, 1, 1, 0, 0, 0]);
+    for (operator, inputs, output) in nodes {
+        sketch = sketch.node(operator, inputs, output);
+    }
+    let sketch = sketch.node_with("Cast", "mask", "y", &[("to", Int(1))]);
+    computed(&sketch, &[f32::NEG_INFINITY, -1.0, -0.0, 0.5, 1.0, f32::NAN])
+}
+
+#[test]
+fn activations_are_compared() {
+    assert_eq!(holds(&[("Less", "x half", "mask")]), [1., 1., 1., 0., 0., 0.]);
+    assert_eq!(holds(&[("LessOrEqual", "x half", "mask")]), [1., 1., 1., 1., 0., 0.]);
+    assert_eq!(holds(&[("Greater", "x half", "mask")]), [0., 0., 0., 0., 1., 0.]);
+    assert_eq!(holds(&[("GreaterOrEqual", "x half", "mask")]), [0., 0., 0., 1., 1., 0.]);
+    assert_eq!(holds(&[("Equal", "x zero", "mask")]), [0., 0., 1., 0., 0., 0.]);
+    assert_eq!(holds(&[("Equal", "x zero", "m"), ("Not", "m", "mask")]), [1., 1., 0., 1., 1., 1.]);
+    assert_eq!(holds(&[("Equal", "x x", "mask")]), [1., 1., 1., 1., 1., 0.]);
+}
+
+#[test]
+fn what_comparisons_make_is_joined() {
+    let both = |operator| {
+        holds(&[("Less", "x half", "a"), ("GreaterOrEqual", "x zero", "b"), (operator, "a b", "mask")])
+    };
+    assert_eq!(both("And"), [0., 0., 1., 0., 0., 0.]);
+    assert_eq!(both("Or"), [1., 1., 1., 1., 1., 0.]);
+    assert_eq!(both("Xor"), [1., 1., 0., 1., 1., 0.]);
+    let constant = |operator| holds(&[("Greater", "x zero", "a"), (operator, "known a", "mask")]);
+    assert_eq!(constant("And"), [0.; 6]);
+    assert_eq!(constant("Or"), [1., 1., 1., 1., 1., 0.]);
+}
+
+#[test]
+fn activations_are_chosen_by_comparisons() {
+    let sketch = || Sketch::new(13, &[1, 4]).floats("zero", &[], &[0.0]).node("Greater", "x zero", "mask");
+    let x = [-2.0, f32::INFINITY, 0.0, 3.0];
+    let tenth = sketch().floats("factor", &[], &[0.5]).node("Mul", "x factor", "small");
+    assert_eq!(computed(&tenth.node("Where", "mask x small", "y"), &x), [-1.0, f32::INFINITY, 0.0, 3.0]);
+    // An infinite or undefined element that is not chosen leaves nothing.
+    let log = sketch().node("Log", "x", "log").node("Where", "mask log zero", "y");
+    assert_eq!(computed(&log, &[-1.0, 1.0, 0.0, 1.0]), [0.0; 4]);
+    let filled = sketch().node("Where", "mask zero x", "y");
+    assert_eq!(computed(&filled, &x), [-2.0, 0.0, 0.0, 0.0]);
+    let wide = sketch().floats("rows", &[2, 1], &[0.0, 7.0]).node("Where", "mask x rows", "y");
+    assert_eq!(computed(&wide, &x), [0., f32::INFINITY, 0., 3., 7., f32::INFINITY, 7., 3.]);
+}
+
+#[test]
+fn booleans_of_activations_are_no_numbers() {
+    let sketch = || Sketch::new(13, &[4]).floats("zero", &[], &[0.0]).node("Greater", "x zero", "mask");
+    assert!(sketch().node("Relu", "mask", "y").refusal().contains("'mask' holds booleans"));
+    let output = sketch().node("Not", "mask", "y").refusal();
+    assert!(output.contains("the output 'y' holds booleans; cast it to float"), "{output}");
+    let integer = sketch().node_with("Cast", "mask", "y", &[("to", Int(7))]).refusal();
+    assert!(integer.contains("a cast of activations to integers"), "{integer}");
+    assert!(sketch().node("Where", "x x zero", "y").refusal().contains("the condition must be booleans"));
+    assert!(sketch().node("And", "mask x", "y").refusal().contains("its operands must be booleans"));
+    let sine = sketch().node("Sin", "x", "y").refusal();
+    assert!(sine.contains("of constants only") && !sine.contains("bind the input"), "{sine}");
 }

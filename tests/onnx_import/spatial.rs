@@ -141,6 +141,22 @@ fn a_window_that_slides_along_two_of_three_dimensions_folds_the_third_away() {
 }
 
 #[test]
+fn local_response_normalisation_may_be_spelt_out() {
+    let sketch = Sketch::new(13, &[1, 7, 2, 3]).integers("solid", &[1, 1, 7, 2, 3]).integers("axis", &[1]);
+    let sketch = sketch.integers("pads", &[0, 0, 1, 0, 0, 0, 0, 1, 0, 0]).floats("alpha", &[], &[0.5]);
+    let sketch = sketch.floats("beta", &[], &[0.75]).floats("one", &[], &[1.0]).node("Mul", "x x", "squares");
+    let sketch = sketch.node("Reshape", "squares solid", "deep").node("Pad", "deep pads", "padded");
+    let sketch = sketch.node_with("AveragePool", "padded", "mean", &[("kernel_shape", Ints(&[3, 1, 1]))]);
+    let sketch = sketch.node("Squeeze", "mean axis", "flat").node("Mul", "flat alpha", "part");
+    let sketch = sketch.node("Add", "part one", "sum").node("Pow", "sum beta", "root");
+    let (dims, spelt) = sketch.node("Div", "x root", "y").run();
+    let attributes = [("size", Int(3)), ("alpha", Float(0.5)), ("beta", Float(0.75)), ("bias", Float(1.0))];
+    let (same, whole) = Sketch::new(13, &[1, 7, 2, 3]).node_with("LRN", "x", "y", &attributes).run();
+    assert_eq!(dims, same);
+    assert!(spelt.iter().zip(&whole).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs()), "{spelt:?} {whole:?}");
+}
+
+#[test]
 fn windows_that_slide_along_three_dimensions_are_refused_by_name() {
     let of = |kernel: &[i64], more| {
         let attributes = [("kernel_shape", Ints(kernel)), more];

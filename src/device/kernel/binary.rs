@@ -87,6 +87,11 @@ impl Function {
             BinaryKind::Max => s.select_nan(a, a, s.max(a, b)),
             BinaryKind::Prelu => s.select_less(a, s.splat(0.0), s.mul(a, b), a),
             BinaryKind::Pow => power(s, a, b),
+            BinaryKind::Less => s.select_less(a, b, s.splat(1.0), s.splat(0.0)),
+            BinaryKind::LessOrEqual => {
+                let holds = s.select_less(b, a, s.splat(0.0), s.splat(1.0));
+                s.select_nan(a, s.splat(0.0), s.select_nan(b, s.splat(0.0), holds))
+            }
             BinaryKind::Keep => s.select_less(s.splat(0.0), s.abs(b), a, s.splat(0.0)),
         };
         activate(s, &self.activation, result)

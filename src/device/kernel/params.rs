@@ -145,11 +145,15 @@ pub enum BinaryKind {
     Pow = 7,
     /// `|b| > 0 ? a : 0`: an element that is dropped leaves nothing, were it infinite or NaN. 0 where `b` is NaN.
     Keep = 8,
+    /// `a < b ? 1 : 0`, 0 where one is NaN.
+    Less = 9,
+    /// `a ≤ b ? 1 : 0`, 0 where one is NaN.
+    LessOrEqual = 10,
 }
 
 impl BinaryKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Add,
         Self::Sub,
         Self::Mul,
@@ -159,6 +163,8 @@ impl BinaryKind {
         Self::Prelu,
         Self::Pow,
         Self::Keep,
+        Self::Less,
+        Self::LessOrEqual,
     ];
 
     /// The kind with this number in the program format.

@@ -46,6 +46,8 @@ pub(crate) fn binary(params: &BinaryParams, a: &Tensor, b: &Tensor) -> Vec<Exact
             BinaryKind::Pow => a.powf(b),
             BinaryKind::Keep if b.abs() > 0.0 => a,
             BinaryKind::Keep => 0.0,
+            BinaryKind::Less => f64::from(u8::from(a < b)),
+            BinaryKind::LessOrEqual => f64::from(u8::from(a <= b)),
         };
         Exact { value: activation(&params.activation, value), magnitude: a.abs() + b.abs() }
     };

@@ -135,6 +135,8 @@ fn powers_and_comparisons_with_nan() {
         (BinaryKind::Max, [3.0, 2.0, f32::NAN, f32::NAN, 9.0, 0.0]),
         (BinaryKind::Min, [2.0, -2.0, f32::NAN, f32::NAN, 0.5, 0.0]),
         (BinaryKind::Keep, [2.0, -2.0, f32::NAN, 0.0, 9.0, 0.0]),
+        (BinaryKind::Less, [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]),
+        (BinaryKind::LessOrEqual, [1.0, 1.0, 0.0, 0.0, 0.0, 1.0]),
     ];
     for level in reference::levels() {
         for (kind, want) in &cases {

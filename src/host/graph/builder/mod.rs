@@ -267,6 +267,8 @@ impl<'w> Builder<'w> {
             BinaryKind::Prelu => "prelu",
             BinaryKind::Pow => "pow",
             BinaryKind::Keep => "keep",
+            BinaryKind::Less => "less",
+            BinaryKind::LessOrEqual => "less_or_equal",
         };
         self.add(kind_name, Op::Binary(Binary { a, b, kind, activation: Activation::IDENTITY }))
     }

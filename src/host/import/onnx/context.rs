@@ -36,11 +36,36 @@ impl<'s, 'm> Context<'s, 'm> {
     pub(super) fn optional(&self, i: usize) -> Result<Option<Operand>> {
         let Some(name) = self.node.input(i) else { return Ok(None) };
         match self.scope.operands.get(name) {
+            Some(Some(Operand::Mask(_))) => {
+                let reason = format!("its operand '{name}' holds booleans that depend on the input");
+                Err(unsupported(reason).remedy("cast them to float before"))
+            }
             Some(operand) => Ok(operand.clone()),
             None if self.scope.sequences.contains_key(name) => {
                 Err(unsupported(format!("its operand '{name}' is a sequence of tensors")))
             }
             None => Err(invalid(format!("it reads '{name}', which nothing before it makes"))),
+        }
+    }
+
+    /// Operand `i`, which must be given and may be a mask.
+    pub(super) fn maskable(&self, i: usize) -> Result<Operand> {
+        let found = self.node.input(i).and_then(|name| self.scope.operands.get(name));
+        match found {
+            Some(Some(mask @ Operand::Mask(_))) => Ok(mask.clone()),
+            _ => self.operand(i),
+        }
+    }
+
+    /// Operand `i` of an operator that is computed during import, and of constants only.
+    pub(super) fn folded(&self, i: usize) -> Result<Tensor> {
+        match self.maskable(i)? {
+            Operand::Constant(tensor) => Ok(tensor),
+            Operand::Value(_) | Operand::Mask(_) => {
+                let name = self.node.input(i).unwrap_or("");
+                let reason = format!("it is computed of constants only, and its operand '{name}' is none");
+                Err(unsupported(reason).remedy("write the model without it, or compute it outside"))
+            }
         }
     }
 
@@ -67,7 +92,7 @@ impl<'s, 'm> Context<'s, 'm> {
         match self.optional(i)? {
             None => Ok(None),
             Some(Operand::Constant(tensor)) => Ok(Some(tensor)),
-            Some(Operand::Value(_)) => {
+            Some(Operand::Value(_) | Operand::Mask(_)) => {
                 let reason = format!("its operand '{}' is not constant", self.node.input(i).unwrap_or(""));
                 Err(unsupported(reason)
                     .remedy("export with fixed shapes and weights, or bind the input that it comes from"))
@@ -110,14 +135,16 @@ impl<'s, 'm> Context<'s, 'm> {
     pub(super) fn dims(&self, operand: &Operand) -> Vec<u32> {
         match operand {
             Operand::Constant(tensor) => tensor.dims().into(),
-            Operand::Value(value) => layout::modelled(self.scope.graph.shape(*value).dims()),
+            Operand::Value(value) | Operand::Mask(value) => {
+                layout::modelled(self.scope.graph.shape(*value).dims())
+            }
         }
     }
 
     /// A value in storage order; a constant becomes one of the graph.
     pub(super) fn value(&mut self, operand: &Operand) -> Result<ValueId> {
         match operand {
-            Operand::Value(value) => Ok(*value),
+            Operand::Value(value) | Operand::Mask(value) => Ok(*value),
             Operand::Constant(tensor) if tensor.dims().len() == 4 => {
                 self.store(tensor, &TO_STORAGE, "constant")
             }
@@ -169,7 +196,7 @@ impl<'s, 'm> Context<'s, 'm> {
     pub(super) fn reshape(&mut self, operand: &Operand, dims: &[u32]) -> Result<Operand> {
         let value = match operand {
             Operand::Constant(tensor) => return tensor.reshaped(dims).map(Operand::Constant),
-            Operand::Value(value) => *value,
+            Operand::Value(value) | Operand::Mask(value) => *value,
         };
         if self.dims(operand) == dims {
             return Ok(operand.clone());
@@ -186,7 +213,7 @@ impl<'s, 'm> Context<'s, 'm> {
                 self.charge(tensor.dims())?;
                 tensor.transposed(perm).map(Operand::Constant)
             }
-            Operand::Value(input) => {
+            Operand::Value(input) | Operand::Mask(input) => {
                 if perm.len() != self.scope.graph.shape(*input).rank() {
                     return Err(invalid(format!(
                         "{perm:?} does not order the axes of {:?}",
@@ -213,7 +240,7 @@ impl<'s, 'm> Context<'s, 'm> {
                 tensor.sliced(start, len, step).map(Operand::Constant)
             }
             _ if len == self.dims(operand) && step.iter().all(|step| *step == 1) => Ok(operand.clone()),
-            Operand::Value(input) => {
+            Operand::Value(input) | Operand::Mask(input) => {
                 let (start, len, step) = (layout::stored(start), layout::stored(len), layout::stored(step));
                 self.emit(Op::Slice(Slice { input: *input, start, len, step })).map(Operand::Value)
             }
@@ -241,7 +268,7 @@ impl<'s, 'm> Context<'s, 'm> {
     pub(super) fn concat(&mut self, parts: &[Operand], axis: usize) -> Result<Operand> {
         let constant = |part: &Operand| match part {
             Operand::Constant(tensor) => Some(tensor.clone()),
-            Operand::Value(_) => None,
+            Operand::Value(_) | Operand::Mask(_) => None,
         };
         if let Some(tensors) = parts.iter().map(constant).collect::<Option<Vec<_>>>() {
             for tensor in &tensors {

@@ -44,6 +44,8 @@ fn floats(kind: BinaryKind, a: f32, b: f32) -> f32 {
         BinaryKind::Prelu => a,
         BinaryKind::Keep if b.abs() > 0.0 => a,
         BinaryKind::Keep => 0.0,
+        BinaryKind::Less => f32::from(u8::from(a < b)),
+        BinaryKind::LessOrEqual => f32::from(u8::from(a <= b)),
     }
 }
 
@@ -60,6 +62,8 @@ fn integers(kind: BinaryKind, a: i64, b: i64) -> Option<i64> {
         BinaryKind::Prelu if a < 0 => a.checked_mul(b),
         BinaryKind::Prelu => Some(a),
         BinaryKind::Keep => Some(if b == 0 { 0 } else { a }),
+        BinaryKind::Less => Some(i64::from(a < b)),
+        BinaryKind::LessOrEqual => Some(i64::from(a <= b)),
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) enum Operand {
     Constant(Tensor),
     /// A value of the graph, in storage order.
     Value(ValueId),
+    /// Booleans that depend on an input, as a value of the graph that is 1 where they are true and 0 elsewhere. Only logic,
+    /// choices and casts read them.
+    Mask(ValueId),
 }
 
 /// Elements that constants may have beyond those of the file: small models fold shapes and grids.
@@ -137,6 +140,10 @@ impl<'m> Scope<'m> {
                 return Ok(*value);
             }
             Operand::Value(value) => *value,
+            Operand::Mask(_) => {
+                let reason = format!("the output '{name}' holds booleans");
+                return Err(unsupported(reason).remedy("cast it to float in the model"));
+            }
             Operand::Constant(tensor) if tensor.data().as_f32().is_some() => {
                 let order: Vec<usize> = if tensor.dims().len() == 4 { TO_STORAGE.into() } else { vec![] };
                 self.store(tensor, &order, &format!("{name}.constant"))?

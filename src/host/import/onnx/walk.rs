@@ -64,7 +64,7 @@ fn results<'m>(scope: &mut Scope<'m>, node: &Node<'m>) -> Result<Vec<Operand>> {
         return Err(unsupported(format!("only {} of its results are supported", results.len())));
     }
     for (result, name) in results.iter().zip(node.outputs()) {
-        if let Operand::Value(value) = result
+        if let Operand::Value(value) | Operand::Mask(value) = result
             && value.index() >= older
             && !name.is_empty()
         {
@@ -82,7 +82,7 @@ fn branch<'m>(scope: &mut Scope<'m>, node: &Node<'m>) -> Result<Vec<Operand>> {
         Some(Some(Operand::Constant(tensor))) => {
             tensor.data().as_i64().and_then(|flags| flags.first().copied())
         }
-        Some(Some(Operand::Value(_))) => {
+        Some(Some(Operand::Value(_) | Operand::Mask(_))) => {
             let remedy = "export with fixed shapes, so that the condition is constant";
             return Err(unsupported("its condition depends on the input").remedy(remedy));
         }

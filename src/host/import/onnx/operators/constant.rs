@@ -10,6 +10,7 @@ use super::super::fold;
 use super::super::model::Node;
 use super::super::number::{size, wide};
 use super::elementwise::apply;
+use super::logic::negated;
 use super::{Operand, Operator, count, invalid, unsupported};
 
 pub(super) const OPERATORS: &[Operator] = &[
@@ -101,7 +102,12 @@ fn expand(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
 /// `condition ? a : b` for a constant condition. Activations are chosen by a mask of ones and zeros: `keep(a, mask) +
 /// keep(b, 1 − mask)`, where an infinite or NaN element that is not chosen leaves nothing (a product would make it NaN).
 fn choose(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
-    let (condition, a, b) = (cx.constant(0)?, cx.operand(1)?, cx.operand(2)?);
+    let (condition, a, b) = (cx.maskable(0)?, cx.operand(1)?, cx.operand(2)?);
+    let condition = match condition {
+        Operand::Constant(condition) => condition,
+        Operand::Mask(mask) => return Ok(vec![chosen_by_mask(cx, &Operand::Value(mask), &a, &b)?]),
+        Operand::Value(_) => return Err(invalid("the condition must be booleans")),
+    };
     if let (Operand::Constant(a), Operand::Constant(b)) = (&a, &b) {
         return Ok(vec![Operand::Constant(chosen(cx, &condition, a, b)?)]);
     }
@@ -111,6 +117,33 @@ fn choose(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
         (Some(a), Some(b)) => apply(cx, BinaryKind::Add, &a, &b)?,
         (a, b) => a.or(b).ok_or_else(|| invalid("there is nothing to choose from"))?,
     }])
+}
+
+/// The same for a condition that depends on the input.
+fn chosen_by_mask(cx: &mut Context<'_, '_>, mask: &Operand, a: &Operand, b: &Operand) -> Result<Operand> {
+    let rank = cx.dims(mask).len();
+    for operand in [a, b] {
+        if matches!(operand, Operand::Constant(tensor) if tensor.data().as_f32().is_none()) {
+            return Err(unsupported("a choice of integers that depends on the input"));
+        }
+    }
+    // One zero for all adds nothing, and no dimension.
+    let is_nothing = |operand: &Operand| match operand {
+        Operand::Constant(tensor) => {
+            tensor.dims().len() <= rank && matches!(tensor.data().as_f32(), Some([zero]) if *zero == 0.0)
+        }
+        Operand::Value(_) | Operand::Mask(_) => false,
+    };
+    if is_nothing(b) {
+        return apply(cx, BinaryKind::Keep, a, mask);
+    }
+    let others = negated(cx, mask)?;
+    let kept = apply(cx, BinaryKind::Keep, b, &others)?;
+    if is_nothing(a) {
+        return Ok(kept);
+    }
+    let chosen = apply(cx, BinaryKind::Keep, a, mask)?;
+    apply(cx, BinaryKind::Add, &chosen, &kept)
 }
 
 /// The operand where the condition says so, and 0 elsewhere; `None` if that is 0 everywhere and has no more elements than the
@@ -126,7 +159,9 @@ fn masked(
     let (a, b) = if where_true { (own, number(0.0)?) } else { (number(0.0)?, own) };
     let mask = chosen(cx, condition, &a, &b)?;
     match operand {
-        Operand::Value(_) => apply(cx, BinaryKind::Keep, operand, &Operand::Constant(mask)).map(Some),
+        Operand::Value(_) | Operand::Mask(_) => {
+            apply(cx, BinaryKind::Keep, operand, &Operand::Constant(mask)).map(Some)
+        }
         Operand::Constant(tensor) => {
             let is_zero = tensor.dims().is_empty()
                 && mask.data().as_f32().is_some_and(|data| data.iter().all(|x| *x == 0.0));

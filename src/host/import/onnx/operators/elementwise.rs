@@ -32,7 +32,12 @@ fn binary(cx: &mut Context<'_, '_>, kind: BinaryKind) -> Result<Vec<Operand>> {
 
 /// The second operand as broadcast wants it. Before operator set 7 it was aligned at an axis of the first (the channels, for
 /// the slopes of `PRelu`), not at the last one.
-fn aligned(cx: &mut Context<'_, '_>, kind: BinaryKind, a: &Operand, b: Operand) -> Result<Operand> {
+pub(super) fn aligned(
+    cx: &mut Context<'_, '_>,
+    kind: BinaryKind,
+    a: &Operand,
+    b: Operand,
+) -> Result<Operand> {
     let (own, rank) = (cx.dims(&b), cx.dims(a).len());
     if cx.node.opset >= 7 || own.len() >= rank || own.iter().all(|dim| *dim == 1) {
         return Ok(b);

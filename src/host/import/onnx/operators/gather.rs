@@ -102,7 +102,7 @@ fn gather_nd(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
             let list = Tensor::vector(flat.into_iter().map(i64::from).collect())?;
             Operand::Constant(tensor.gathered(&list, 0)?)
         }
-        Operand::Value(_) => chosen(cx, &x, 0, &flat)?,
+        Operand::Value(_) | Operand::Mask(_) => chosen(cx, &x, 0, &flat)?,
     };
     Ok(vec![cx.reshape(&part, &target)?])
 }

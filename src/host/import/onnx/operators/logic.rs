@@ -1,8 +1,10 @@
-//! Functions of constants alone: comparisons, logic, remainders, bits, trigonometry. Exporters compute shapes, masks and grids with
-//! them.
+//! Comparisons and logic, of constants and of activations; remainders, bits and trigonometry of constants alone, with which
+//! exporters compute shapes, masks and grids.
 
 use std::cmp::Ordering;
 
+use crate::device::kernel::params::BinaryKind;
+use crate::device::tensor::{Activation, ActivationKind};
 use crate::host::Result;
 use crate::host::graph::Constant;
 
@@ -10,18 +12,19 @@ use super::super::Tensor;
 use super::super::context::Context;
 use super::super::fold;
 use super::super::number::{index, narrow};
+use super::elementwise::{aligned, apply, evaluated};
 use super::{Operand, Operator, invalid, unsupported};
 
 pub(super) const OPERATORS: &[Operator] = &[
-    Operator::new("Equal", |cx| compare(cx, Ordering::is_eq)),
-    Operator::new("Less", |cx| compare(cx, Ordering::is_lt)),
-    Operator::new("LessOrEqual", |cx| compare(cx, Ordering::is_le)),
-    Operator::new("Greater", |cx| compare(cx, Ordering::is_gt)),
-    Operator::new("GreaterOrEqual", |cx| compare(cx, Ordering::is_ge)),
-    Operator::new("And", |cx| integers(cx, |a, b| Some(i64::from(a != 0 && b != 0)))),
-    Operator::new("Or", |cx| integers(cx, |a, b| Some(i64::from(a != 0 || b != 0)))),
-    Operator::new("Xor", |cx| integers(cx, |a, b| Some(i64::from((a != 0) != (b != 0))))),
-    Operator::new("Not", |cx| each_integer(cx, |x| i64::from(x == 0))),
+    Operator::new("Equal", |cx| compare(cx, Ordering::is_eq, equal)),
+    Operator::new("Less", |cx| compare(cx, Ordering::is_lt, less)),
+    Operator::new("LessOrEqual", |cx| compare(cx, Ordering::is_le, less_or_equal)),
+    Operator::new("Greater", |cx| compare(cx, Ordering::is_gt, |cx, a, b| less(cx, b, a))),
+    Operator::new("GreaterOrEqual", |cx| compare(cx, Ordering::is_ge, |cx, a, b| less_or_equal(cx, b, a))),
+    Operator::new("And", |cx| logic(cx, |a, b| a && b, |cx, a, b| apply(cx, BinaryKind::Mul, a, b))),
+    Operator::new("Or", |cx| logic(cx, |a, b| a || b, |cx, a, b| apply(cx, BinaryKind::Max, a, b))),
+    Operator::new("Xor", |cx| logic(cx, |a, b| a != b, differing)),
+    Operator::new("Not", not),
     Operator::new("BitwiseAnd", |cx| integers(cx, |a, b| Some(a & b))),
     Operator::new("BitwiseOr", |cx| integers(cx, |a, b| Some(a | b))),
     Operator::new("BitwiseXor", |cx| integers(cx, |a, b| Some(a ^ b))),
@@ -44,7 +47,7 @@ pub(super) const OPERATORS: &[Operator] = &[
 
 /// Both operands, paid for as often as they and the result are made.
 fn pair(cx: &mut Context<'_, '_>) -> Result<[Tensor; 2]> {
-    let (a, b) = (cx.constant(0)?, cx.constant(1)?);
+    let (a, b) = (cx.folded(0)?, cx.folded(1)?);
     let dims = fold::broadcast(a.dims(), b.dims())?;
     for _ in 0..3 {
         cx.charge(&dims)?;
@@ -52,11 +55,95 @@ fn pair(cx: &mut Context<'_, '_>) -> Result<[Tensor; 2]> {
     Ok([a, b])
 }
 
-/// 1 where the comparison holds; nothing holds of NaN.
-fn compare(cx: &mut Context<'_, '_>, holds: fn(Ordering) -> bool) -> Result<Vec<Operand>> {
-    let [a, b] = pair(cx)?;
-    let compared = fold::compare(&a, &b, |order| order.is_some_and(holds))?;
-    Ok(vec![Operand::Constant(compared)])
+/// 1 where the comparison holds; nothing holds of NaN. `of_values` makes the mask where the operands are not both constant.
+fn compare(
+    cx: &mut Context<'_, '_>,
+    holds: fn(Ordering) -> bool,
+    of_values: fn(&mut Context<'_, '_>, &Operand, &Operand) -> Result<Operand>,
+) -> Result<Vec<Operand>> {
+    let (a, b) = (cx.operand(0)?, cx.operand(1)?);
+    if let (Operand::Constant(_), Operand::Constant(_)) = (&a, &b) {
+        let [a, b] = pair(cx)?;
+        let compared = fold::compare(&a, &b, |order| order.is_some_and(holds))?;
+        return Ok(vec![Operand::Constant(compared)]);
+    }
+    let b = aligned(cx, BinaryKind::Less, &a, b)?;
+    for operand in [&a, &b] {
+        if matches!(operand, Operand::Constant(tensor) if tensor.data().as_f32().is_none()) {
+            return Err(invalid("a comparison of floats with integers"));
+        }
+    }
+    Ok(vec![of_values(cx, &a, &b).and_then(mask)?])
+}
+
+fn less(cx: &mut Context<'_, '_>, a: &Operand, b: &Operand) -> Result<Operand> {
+    apply(cx, BinaryKind::Less, a, b)
+}
+
+fn less_or_equal(cx: &mut Context<'_, '_>, a: &Operand, b: &Operand) -> Result<Operand> {
+    apply(cx, BinaryKind::LessOrEqual, a, b)
+}
+
+/// Two numbers are equal where neither is larger.
+fn equal(cx: &mut Context<'_, '_>, a: &Operand, b: &Operand) -> Result<Operand> {
+    let (up, down) = (less_or_equal(cx, a, b)?, less_or_equal(cx, b, a)?);
+    apply(cx, BinaryKind::Mul, &up, &down)
+}
+
+/// What holds only zeros and ones, as a mask.
+fn mask(operand: Operand) -> Result<Operand> {
+    match operand {
+        Operand::Value(value) | Operand::Mask(value) => Ok(Operand::Mask(value)),
+        Operand::Constant(_) => Err(invalid("a mask of constants")),
+    }
+}
+
+/// A function of two booleans: of constants, or of masks, of whose zeros and ones `of_masks` computes it.
+fn logic(
+    cx: &mut Context<'_, '_>,
+    of_constants: fn(bool, bool) -> bool,
+    of_masks: fn(&mut Context<'_, '_>, &Operand, &Operand) -> Result<Operand>,
+) -> Result<Vec<Operand>> {
+    let (a, b) = (cx.maskable(0)?, cx.maskable(1)?);
+    if let (Operand::Constant(_), Operand::Constant(_)) = (&a, &b) {
+        return integers(cx, |a, b| Some(i64::from(of_constants(a != 0, b != 0))));
+    }
+    let (a, b) = (ones(cx, a)?, ones(cx, b)?);
+    let b = aligned(cx, BinaryKind::Mul, &a, b)?;
+    Ok(vec![of_masks(cx, &a, &b).and_then(mask)?])
+}
+
+/// Booleans as zeros and ones.
+fn ones(cx: &mut Context<'_, '_>, operand: Operand) -> Result<Operand> {
+    match operand {
+        Operand::Mask(value) => Ok(Operand::Value(value)),
+        Operand::Constant(tensor) => {
+            cx.charge(tensor.dims())?;
+            let flags = tensor.data().as_i64().ok_or_else(|| invalid("its operands must be booleans"))?;
+            let flags: Vec<f32> = flags.iter().map(|flag| f32::from(u8::from(*flag != 0))).collect();
+            Tensor::new(tensor.dims(), Constant::f32(flags)).map(Operand::Constant)
+        }
+        Operand::Value(_) => Err(invalid("its operands must be booleans")),
+    }
+}
+
+fn not(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
+    match cx.maskable(0)? {
+        Operand::Mask(value) => Ok(vec![negated(cx, &Operand::Value(value)).and_then(mask)?]),
+        _ => each_integer(cx, |x| i64::from(x == 0)),
+    }
+}
+
+/// Ones where a mask has zeros.
+pub(super) fn negated(cx: &mut Context<'_, '_>, mask: &Operand) -> Result<Operand> {
+    let one = Operand::Constant(Tensor::new([], Constant::f32([1.0]))?);
+    apply(cx, BinaryKind::Sub, &one, mask)
+}
+
+/// Two truths differ where their difference is not 0.
+fn differing(cx: &mut Context<'_, '_>, a: &Operand, b: &Operand) -> Result<Operand> {
+    let difference = apply(cx, BinaryKind::Sub, a, b)?;
+    evaluated(cx, &difference, Activation::plain(ActivationKind::Abs))
 }
 
 /// A function of two integers or booleans; `None` where it has no result.
@@ -66,7 +153,7 @@ fn integers(cx: &mut Context<'_, '_>, f: impl Fn(i64, i64) -> Option<i64>) -> Re
 }
 
 fn each_integer(cx: &mut Context<'_, '_>, f: fn(i64) -> i64) -> Result<Vec<Operand>> {
-    let tensor = cx.constant(0)?;
+    let tensor = cx.folded(0)?;
     cx.charge(tensor.dims())?;
     let list = tensor.data().as_i64().ok_or_else(|| invalid("its operand must be integers or booleans"))?;
     let list: Vec<i64> = list.iter().copied().map(f).collect();
@@ -81,7 +168,7 @@ fn infinite(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
 }
 
 fn each_float(cx: &mut Context<'_, '_>, f: impl Fn(f32) -> i64) -> Result<Vec<Operand>> {
-    let tensor = cx.constant(0)?;
+    let tensor = cx.folded(0)?;
     cx.charge(tensor.dims())?;
     let list = tensor.data().as_f32().ok_or_else(|| invalid("its operand must be floats"))?;
     let list: Vec<i64> = list.iter().copied().map(f).collect();
@@ -90,7 +177,7 @@ fn each_float(cx: &mut Context<'_, '_>, f: impl Fn(f32) -> i64) -> Result<Vec<Op
 
 /// Computed in `f64`, rounded once.
 fn trigonometric(cx: &mut Context<'_, '_>, f: fn(f64) -> f64) -> Result<Vec<Operand>> {
-    let tensor = cx.constant(0)?;
+    let tensor = cx.folded(0)?;
     cx.charge(tensor.dims())?;
     let result = fold::map(&tensor, |x| narrow(f(f64::from(x))), None)?;
     Ok(vec![Operand::Constant(result)])
@@ -116,7 +203,7 @@ fn modulo(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
 
 /// The upper or lower triangle of each matrix, from diagonal `k` on; 0 elsewhere.
 fn triangle(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
-    let x = cx.constant(0)?;
+    let x = cx.folded(0)?;
     let &[.., rows, columns] = x.dims() else { return Err(invalid("its operand is no matrix")) };
     let k = cx.integers(1)?.and_then(|k| k.first().copied()).unwrap_or(0);
     let upper = cx.node.flag("upper", true)?;

@@ -94,7 +94,7 @@ fn whole(
 ) -> Result<Option<Option<Tensor>>> {
     match operand {
         None => Ok(Some(None)),
-        Some(Operand::Value(_)) => Ok(None),
+        Some(Operand::Value(_) | Operand::Mask(_)) => Ok(None),
         Some(Operand::Constant(tensor)) => {
             cx.charge(dims)?;
             tensor.expanded(dims).map(|tensor| Some(Some(tensor)))

@@ -231,9 +231,14 @@ fn cast_like(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
 
 /// Floats of all widths are computed as `f32`, so among them a cast is the identity.
 fn cast_to(cx: &mut Context<'_, '_>, kind: Kind) -> Result<Vec<Operand>> {
-    let tensor = match cx.operand(0)? {
+    let tensor = match cx.maskable(0)? {
+        mask @ Operand::Mask(_) if kind == Kind::Boolean => return Ok(vec![mask]),
+        Operand::Mask(value) if kind == Kind::Float => return Ok(vec![Operand::Value(value)]),
         value @ Operand::Value(_) if kind == Kind::Float => return Ok(vec![value]),
-        Operand::Value(_) => return Err(unsupported("a cast of activations to integers")),
+        Operand::Value(_) | Operand::Mask(_) => {
+            return Err(unsupported("a cast of activations to integers or booleans")
+                .remedy("compare floats, and cast to float what comparisons make"));
+        }
         Operand::Constant(tensor) => tensor,
     };
     cx.charge(tensor.dims())?;
