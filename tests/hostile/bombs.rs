@@ -121,6 +121,52 @@ fn arrays_and_pictures_that_promise_too_much_are_refused() {
     assert!(text.contains("60000×60000"), "{text}");
 }
 
+/// A length-delimited field of a message.
+fn field(number: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
+    let content = content.as_ref();
+    let (low, high) = (content.len() & 0x7f, content.len() >> 7);
+    let len = [low as u8 | 0x80, (high & 0x7f) as u8 | 0x80, (high >> 7) as u8 | 0x80, (high >> 14) as u8];
+    [
+        &[((number << 3) & 0x7f) | 2 | if number > 15 { 0x80 } else { 0 }],
+        &[number >> 4][..usize::from(number > 15)],
+        &len,
+        content,
+    ]
+    .concat()
+}
+
+/// Every value of a function's body is named after the call, and every part of a gathering after its node.
+#[test]
+fn names_are_not_repeated_without_bound() {
+    let called = |name: usize, nodes: usize| {
+        let node = |i: usize| field(7, [field(1, "a"), field(2, format!("t{i}")), field(4, "Neg")].concat());
+        let ports = [field(1, "f"), field(4, "a"), field(5, "t0"), field(10, "local")].concat();
+        let body: Vec<u8> = (0..nodes).flat_map(node).collect();
+        let sketch = Sketch::new(13, &[1]).node("f", "x", "y").edit(|graph| {
+            (graph.node[0].domain, graph.node[0].name) = (Some("local".into()), Some("n".repeat(name)));
+        });
+        [sketch.bytes(), field(25, [ports, body].concat())].concat()
+    };
+    let text = refused("a call with a long name", || load(&called(200_000, 2000)));
+    assert!(text.contains("more than 4096 bytes") && text.contains("export the model again"), "{text}");
+    let text = refused("a function of many names", || load(&called(4096, 20_000)));
+    assert!(text.contains("outgrow the file"), "{text}");
+    let gathered = |name: usize, nodes: i64| {
+        let mut sketch = Sketch::new(13, &[1009]);
+        for k in 1..=nodes {
+            let places: Vec<i64> = (0..1000).map(|i| (i * i * k + i) % 1009).collect();
+            sketch = sketch.integers(&format!("i{k}"), &places);
+            sketch = sketch.node("Gather", &format!("x i{k}"), &format!("g{k}"));
+        }
+        let parts: Vec<String> = (1..=nodes).map(|k| format!("g{k}")).collect();
+        let sketch = sketch.node("Sum", &parts.join(" "), "y");
+        sketch.edit(|graph| graph.node.iter_mut().for_each(|node| node.name = Some("n".repeat(name)))).bytes()
+    };
+    refused("a gathering with a long name", || load(&gathered(200_000, 1)));
+    let text = refused("gatherings of many names", || load(&gathered(4096, 12)));
+    assert!(text.contains("names of its nodes"), "{text}");
+}
+
 /// Each pair of nodes doubles a constant that the importer takes for an activation.
 #[test]
 fn chains_of_doublings_are_not_folded() {

@@ -123,3 +123,10 @@ fn the_operators_are_listed() {
     assert!(names.len() > 60 && names.contains(&"Conv") && names.is_sorted());
     assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "an operator is in two tables");
 }
+
+#[test]
+fn a_name_is_made_once() {
+    let sketch = Sketch::new(13, &[1]).node("Neg", "x", "t").node("Relu", "t", "y").node("Abs", "x", "t");
+    let message = sketch.refusal();
+    assert!(message.contains("node 'Abs_2' (Abs)") && message.contains("two nodes make 't'"), "{message}");
+}

@@ -40,7 +40,7 @@ pub(crate) fn rich() -> Vec<u8> {
         "mean",
         &[("axes", Ints(&[1]))],
     );
-    sketch.node("Sub", "h mean", "n").node("Softmax", "n", "y").node("Identity", "part", "part").bytes()
+    sketch.node("Sub", "h mean", "n").node("Softmax", "n", "y").node("Identity", "part", "same").bytes()
 }
 
 /// A model that folds shapes and grids to constants.

@@ -186,6 +186,7 @@ impl<'s, 'm> Context<'s, 'm> {
 
     /// Adds a node to the graph. It bears the name of the model's node; its value is named when the operator is done.
     pub(super) fn emit(&mut self, op: Op) -> Result<ValueId> {
+        self.scope.pay_names(2 * self.node.name.len())?;
         let value = self.scope.graph.add_node(self.node.name.clone(), op)?;
         self.scope.graph.value_mut(value).name = format!("{}.{}", self.node.name, self.emitted);
         self.emitted += 1;

@@ -15,10 +15,17 @@ pub(super) enum Flaw {
     TooDeep,
     /// More messages than a real model of this size has.
     TooMany,
+    /// A name longer than [`MAX_NAME`].
+    LongName,
+    /// An attribute stands for one of a call (`ref_attr_name`), and is in no function.
+    Reference,
 }
 
 /// Real models nest about ten messages; each `If` or `Loop` inside another adds three.
 const MAX_DEPTH: usize = 32;
+
+/// The most bytes of a name. Exporters write some hundred; an import repeats the name of a node in all that it becomes.
+pub(super) const MAX_NAME: usize = 4096;
 
 /// The largest networks have some ten thousand nodes with a few attributes each.
 const MAX_MESSAGES: usize = 1 << 18;
@@ -59,6 +66,10 @@ pub(super) enum Content {
     ScatteredVarints,
     /// Packed floats that the decoder reads one by one only.
     ScatteredFloats,
+    /// A name.
+    Name,
+    /// The name of an attribute of the call, in the body of a function.
+    Reference,
     /// A string, bytes, or a field that the decoder skips.
     Bytes,
 }
@@ -86,6 +97,12 @@ impl Message {
             (Self::Tensor, 5 | 7) => Varints,
             (Self::Tensor, 1) | (Self::Attribute, 8) => ScatteredVarints,
             (Self::Attribute, 7) => ScatteredFloats,
+            (Self::Attribute, 21) => Content::Reference,
+            (Self::Node, 1..=4 | 7 | 8)
+            | (Self::Function, 1 | 4..=6 | 10 | 13)
+            | (Self::Attribute | Self::ValueInfo, 1)
+            | (Self::Graph, 2)
+            | (Self::Tensor, 8) => Content::Name,
             _ => Content::Bytes,
         }
     }
@@ -95,7 +112,7 @@ impl Message {
 /// ([`unpacked`](super::unpack::unpacked)).
 pub(super) fn check(bytes: &[u8]) -> Result<bool, Flaw> {
     let messages = MAX_MESSAGES.min(FREE_MESSAGES + bytes.len() / BYTES_PER_MESSAGE);
-    let mut walk = Walk { messages, is_packed: false };
+    let mut walk = Walk { messages, is_packed: false, is_body: false };
     walk.message(Message::Model, bytes, 0)?;
     Ok(walk.is_packed)
 }
@@ -106,6 +123,8 @@ struct Walk {
     messages: usize,
     /// Was there a packed list that the decoder cannot read?
     is_packed: bool,
+    /// Is this the body of a function?
+    is_body: bool,
 }
 
 impl Walk {
@@ -128,6 +147,8 @@ impl Walk {
                     let len = varint(&mut bytes).ok_or(Flaw::Malformed)?;
                     let content = usize::try_from(len).ok().and_then(|len| take(&mut bytes, len));
                     let cut = if depth == 0 { Flaw::CutOff } else { Flaw::Malformed };
+                    // Functions do not nest.
+                    self.is_body = (message, number) == (Message::Function, 7) || self.is_body && depth > 1;
                     self.content(message.content(number), content.ok_or(cut)?, depth)?;
                 }
                 // Groups (3, 4) are not part of ONNX; 6 and 7 do not exist.
@@ -143,6 +164,9 @@ impl Walk {
             Content::Fixed(size) if bytes.len().is_multiple_of(size) => Ok(()),
             Content::Fixed(_) => Err(Flaw::Malformed),
             Content::Bytes => Ok(()),
+            Content::Reference if !self.is_body && !bytes.is_empty() => Err(Flaw::Reference),
+            Content::Name | Content::Reference if bytes.len() > MAX_NAME => Err(Flaw::LongName),
+            Content::Name | Content::Reference => Ok(()),
             Content::ScatteredFloats => {
                 self.is_packed = true;
                 self.content(Content::Fixed(size_of::<f32>()), bytes, depth)

@@ -6,20 +6,23 @@
 use std::collections::HashMap;
 
 use rten_onnx::onnx::{AttributeProto, GraphProto, NodeProto};
-use rten_onnx::protobuf::{DecodeMessage, Fields, OwnedValues, ProtobufError, ReadValue, ValueReader};
+use rten_onnx::protobuf::{
+    DecodeMessage, EncodeMessage, Fields, OwnedValues, ProtobufError, ReadValue, ValueReader,
+};
 
 use crate::host::{Error, ErrorKind, Result};
 
-use super::refusal::unsupported;
+use super::frame::MAX_NAME;
+use super::refusal::{long_name, unsupported};
 
-/// How many bytes of bodies calls may become, for each byte of the file: functions that call each other grow fast.
+/// How many bytes calls may become, for each byte of the file: functions that call each other grow fast.
 const GROWTH: usize = 16;
 
-/// Bytes that any model may become.
-const FREE_BYTES: usize = 1 << 20;
+/// Bytes that the calls of any model may become.
+const FREE_BYTES: usize = 24 << 20;
 
-/// What a node costs beside its bytes in the file.
-const BYTES_OF_NODE: usize = 64;
+/// What a name takes beside its bytes.
+const BYTES_OF_NAME: usize = size_of::<String>();
 
 /// How deep functions may call each other.
 const DEEPEST: usize = 16;
@@ -45,13 +48,12 @@ struct Function {
     body: Vec<BodyNode>,
 }
 
-/// A node of a body, with the names of the call's attributes that some of its own stand for.
+/// A node of a body, with the names of the call's attributes that some of its own, or of the nodes inside, stand for.
 struct BodyNode {
     node: NodeProto,
-    /// (own name, the call's name)
-    references: Vec<(String, String)>,
-    /// Bytes of the file.
-    len: usize,
+    references: References,
+    /// Bytes that a copy takes, names that it gets aside.
+    cost: usize,
 }
 
 impl Functions {
@@ -74,22 +76,39 @@ impl Functions {
         }
         let functions = self.list.iter().map(|function| (&function.key, function)).collect();
         let budget = file_len.saturating_mul(GROWTH).saturating_add(FREE_BYTES);
-        Inlining { functions, budget }.graph(graph, 0)
+        let budget = Budget { left: budget };
+        Inlining { functions, budget, calls: HashMap::new() }.graph(graph, "", 0)
+    }
+}
+
+/// Bytes that may still be made.
+struct Budget {
+    left: usize,
+}
+
+impl Budget {
+    fn pay(&mut self, bytes: usize) -> Result<()> {
+        let left = self.left.checked_sub(bytes);
+        self.left =
+            left.ok_or_else(|| Error::new(ErrorKind::Limit, "its functions would outgrow the file by far"))?;
+        Ok(())
     }
 }
 
 /// The replacement under way.
 struct Inlining<'f> {
     functions: HashMap<&'f Key, &'f Function>,
-    /// Bytes of bodies that may still be copied.
-    budget: usize,
+    budget: Budget,
+    /// Names of calls, with the number of calls that wanted each.
+    calls: HashMap<String, usize>,
 }
 
 impl Inlining<'_> {
-    fn graph(&mut self, graph: &mut GraphProto, depth: usize) -> Result<()> {
+    /// `place` is what the names of calls begin with.
+    fn graph(&mut self, graph: &mut GraphProto, place: &str, depth: usize) -> Result<()> {
         let mut made = Vec::new();
         for (position, node) in std::mem::take(&mut graph.node).into_iter().enumerate() {
-            self.node(node, position, depth, &mut made)?;
+            self.node(node, place, position, depth, &mut made)?;
         }
         graph.node = made;
         Ok(())
@@ -99,13 +118,14 @@ impl Inlining<'_> {
     fn node(
         &mut self,
         mut node: NodeProto,
+        place: &str,
         position: usize,
         depth: usize,
         made: &mut Vec<NodeProto>,
     ) -> Result<()> {
         for attribute in &mut node.attribute {
             if let Some(graph) = &mut attribute.g {
-                self.graph(graph, depth)?;
+                self.graph(graph, place, depth)?;
             }
         }
         let Some(&function) = self.functions.get(&called(&node)) else {
@@ -114,21 +134,39 @@ impl Inlining<'_> {
         };
         let name = match node.name.as_deref() {
             Some(name) if !name.is_empty() => name.into(),
-            _ => format!("{}_{position}", function.key.1),
+            _ => format!("{place}{}_{position}", function.key.1),
         };
         if depth == DEEPEST {
             let reason = format!("functions call each other more than {DEEPEST} deep");
             return Err(unsupported(reason).at_node(&name, &function.key.1));
         }
-        let bytes = function.body.iter().map(|inner| inner.len + BYTES_OF_NODE).sum();
-        self.budget = self
-            .budget
-            .checked_sub(bytes)
-            .ok_or_else(|| Error::new(ErrorKind::Limit, "its functions would outgrow the file by far"))?;
-        for (position, inner) in function.called_by(&node, &name).into_iter().enumerate() {
-            self.node(inner, position, depth + 1, made)?;
+        let name = self.unique(name)?;
+        let call = Call::new(function, &node, &name);
+        for (position, inner) in function.body.iter().enumerate() {
+            let inner = call.copied(inner, &mut self.budget)?;
+            self.node(inner, &format!("{name}/"), position, depth + 1, made)?;
         }
         Ok(())
+    }
+
+    /// The name, with a number behind it if another call bears it.
+    fn unique(&mut self, wanted: String) -> Result<String> {
+        if wanted.len() > MAX_NAME {
+            return Err(long_name());
+        }
+        self.budget.pay(2 * (wanted.len() + BYTES_OF_NAME))?;
+        let mut number = self.calls.get(&wanted).map_or(0, |calls| calls + 1);
+        if number == 0 {
+            self.calls.insert(wanted.clone(), 1);
+            return Ok(wanted);
+        }
+        while self.calls.contains_key(&format!("{wanted}_{number}")) {
+            number += 1;
+        }
+        let name = format!("{wanted}_{number}");
+        self.calls.insert(wanted, number);
+        self.calls.insert(name.clone(), 1);
+        Ok(name)
     }
 }
 
@@ -138,61 +176,109 @@ fn called(node: &NodeProto) -> Key {
     (text(&node.domain), text(&node.op_type))
 }
 
-impl Function {
-    /// The body for one call: its values are named after the call, its operands and results are the call's.
-    fn called_by(&self, call: &NodeProto, name: &str) -> Vec<NodeProto> {
-        let mut names: HashMap<&str, &str> = HashMap::new();
-        for (i, formal) in self.inputs.iter().enumerate() {
-            names.insert(formal, call.input.get(i).map_or("", String::as_str));
+/// One call of a function.
+struct Call<'c> {
+    function: &'c Function,
+    node: &'c NodeProto,
+    /// What the names of values inside begin with.
+    name: &'c str,
+    /// The call's operands and results by the function's names.
+    actual: HashMap<&'c str, &'c str>,
+}
+
+impl<'c> Call<'c> {
+    fn new(function: &'c Function, node: &'c NodeProto, name: &'c str) -> Self {
+        let mut actual: HashMap<&str, &str> = HashMap::new();
+        for (i, formal) in function.inputs.iter().enumerate() {
+            actual.insert(formal, node.input.get(i).map_or("", String::as_str));
         }
         // A result that the call does not name is a value inside like others.
-        let named = self.outputs.iter().zip(&call.output).filter(|(_, actual)| !actual.is_empty());
-        names.extend(named.map(|(formal, actual)| (formal.as_str(), actual.as_str())));
-        let renamed = |own: &str| match names.get(own) {
-            _ if own.is_empty() => String::new(),
-            Some(actual) => (*actual).to_string(),
-            None => format!("{name}/{own}"),
-        };
-        self.body.iter().map(|inner| inner.with(call, &self.defaults, name, &renamed)).collect()
+        let named = function.outputs.iter().zip(&node.output).filter(|(_, actual)| !actual.is_empty());
+        actual.extend(named.map(|(formal, actual)| (formal.as_str(), actual.as_str())));
+        Self { function, node, name, actual }
+    }
+
+    /// A node of the body, as it stands in the place of this call.
+    fn copied(&self, inner: &BodyNode, budget: &mut Budget) -> Result<NodeProto> {
+        budget.pay(inner.cost)?;
+        let mut node = inner.node.clone();
+        if let Some(own) = node.name.as_mut().filter(|own| !own.is_empty()) {
+            *own = self.inside(own, budget)?;
+        }
+        self.resolve(&mut node, &inner.references, budget)?;
+        self.rename(&mut node, budget)?;
+        Ok(node)
+    }
+
+    /// A name of the function's own.
+    fn inside(&self, own: &str, budget: &mut Budget) -> Result<String> {
+        budget.pay(self.name.len() + own.len() + BYTES_OF_NAME)?;
+        // `format!` would take twice the room for a long name.
+        Ok([self.name, "/", own].concat())
+    }
+
+    /// Attributes that stand for the call's get their values, or the function's, or are left out.
+    fn resolve(&self, node: &mut NodeProto, references: &References, budget: &mut Budget) -> Result<()> {
+        let mut attributes = Vec::new();
+        for (mut attribute, reference) in std::mem::take(&mut node.attribute).into_iter().zip(&references.0) {
+            if let Some(outer) = &reference.outer {
+                let mut given = self.node.attribute.iter().chain(&self.function.defaults);
+                let given = given.find(|attribute| attribute.name.as_ref() == Some(outer));
+                let Some(given) = given else { continue };
+                budget.pay(cost_of_attribute(given))?;
+                attribute = AttributeProto { name: attribute.name, ..given.clone() };
+            } else if let Some(graph) = &mut attribute.g {
+                for (inner, references) in graph.node.iter_mut().zip(&reference.inside) {
+                    self.resolve(inner, references, budget)?;
+                }
+            }
+            attributes.push(attribute);
+        }
+        node.attribute = attributes;
+        Ok(())
+    }
+
+    /// Renames what a node reads and makes, also in graphs inside it.
+    fn rename(&self, node: &mut NodeProto, budget: &mut Budget) -> Result<()> {
+        for name in node.input.iter_mut().chain(&mut node.output) {
+            *name = self.renamed(name, budget)?;
+        }
+        for graph in node.attribute.iter_mut().filter_map(|attribute| attribute.g.as_mut()) {
+            graph.node.iter_mut().try_for_each(|node| self.rename(node, budget))?;
+            let ports = graph.input.iter_mut().chain(&mut graph.output).map(|port| &mut port.name);
+            let constants = graph.initializer.iter_mut().map(|tensor| &mut tensor.name);
+            for name in ports.chain(constants).flatten() {
+                *name = self.renamed(name, budget)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn renamed(&self, own: &str, budget: &mut Budget) -> Result<String> {
+        match self.actual.get(own) {
+            _ if own.is_empty() => Ok(String::new()),
+            Some(actual) => {
+                budget.pay(actual.len() + BYTES_OF_NAME)?;
+                Ok((*actual).to_string())
+            }
+            None => self.inside(own, budget),
+        }
     }
 }
 
-impl BodyNode {
-    /// The node in a call: attributes that stand for the call's have its values, or the function's, or are left out.
-    fn with(
-        &self,
-        call: &NodeProto,
-        defaults: &[AttributeProto],
-        name: &str,
-        renamed: &impl Fn(&str) -> String,
-    ) -> NodeProto {
-        let mut node = self.node.clone();
-        node.name = node.name.filter(|own| !own.is_empty()).map(|own| format!("{name}/{own}"));
-        for (own, outer) in &self.references {
-            node.attribute.retain(|attribute| attribute.name.as_ref() != Some(own));
-            let given = call.attribute.iter().chain(defaults);
-            let given = given.clone().find(|attribute| attribute.name.as_ref() == Some(outer));
-            node.attribute
-                .extend(given.cloned().map(|given| AttributeProto { name: Some(own.clone()), ..given }));
-        }
-        rename(&mut node, renamed);
-        node
-    }
+/// Bytes that a copy of a node takes.
+fn cost_of_node(node: &NodeProto) -> usize {
+    let names = node.input.iter().chain(&node.output).chain(&node.name);
+    let names: usize = names.map(|name| name.len() + BYTES_OF_NAME).sum();
+    size_of::<NodeProto>() + names + node.attribute.iter().map(cost_of_attribute).sum::<usize>()
 }
 
-/// Renames what a node reads and makes, also in graphs inside it.
-fn rename(node: &mut NodeProto, renamed: &impl Fn(&str) -> String) {
-    for name in node.input.iter_mut().chain(&mut node.output) {
-        *name = renamed(name);
-    }
-    for graph in node.attribute.iter_mut().filter_map(|attribute| attribute.g.as_mut()) {
-        graph.node.iter_mut().for_each(|node| rename(node, renamed));
-        let ports = graph.input.iter_mut().chain(&mut graph.output).map(|port| &mut port.name);
-        let constants = graph.initializer.iter_mut().map(|tensor| &mut tensor.name);
-        for name in ports.chain(constants).flatten() {
-            *name = renamed(name);
-        }
-    }
+/// Bytes that a copy of an attribute takes.
+fn cost_of_attribute(attribute: &AttributeProto) -> usize {
+    let len = attribute.encoded_len().ok().and_then(|len| usize::try_from(len).ok());
+    let inside = attribute.g.iter().flat_map(|graph| &graph.node).map(cost_of_node).sum::<usize>();
+    // A list of integers takes up to eight bytes for one of the file.
+    size_of::<AttributeProto>() + len.unwrap_or(usize::MAX / 2) + 8 * attribute.ints.len() + inside
 }
 
 impl DecodeMessage for Functions {
@@ -227,8 +313,9 @@ impl DecodeMessage for Function {
                 7 => {
                     let bytes = field.read_bytes()?;
                     let node = NodeProto::decode(ValueReader::from_buf(&bytes[..]))?;
-                    let References(references) = DecodeMessage::decode(ValueReader::from_buf(&bytes[..]))?;
-                    function.body.push(BodyNode { node, references, len: bytes.len() });
+                    let references = References::decode(ValueReader::from_buf(&bytes[..]))?;
+                    let cost = cost_of_node(&node);
+                    function.body.push(BodyNode { node, references, cost });
                 }
                 10 => function.key.0 = field.read_string()?,
                 11 => function.defaults.push(AttributeProto::decode_field(&mut field)?),
@@ -240,9 +327,9 @@ impl DecodeMessage for Function {
     }
 }
 
-/// The attributes of a node that stand for one of the call: (own name, the call's name).
+/// What the attributes of a node stand for, one after the other.
 #[derive(Default)]
-struct References(Vec<(String, String)>);
+struct References(Vec<Reference>);
 
 impl DecodeMessage for References {
     type Types = OwnedValues;
@@ -253,7 +340,7 @@ impl DecodeMessage for References {
         let mut references = Self::default();
         while let Some(mut field) = fields.next()? {
             match field.number() {
-                5 => references.0.extend(Reference::decode_field(&mut field)?.pair()),
+                5 => references.0.push(Reference::decode_field(&mut field)?),
                 _ => field.skip()?,
             }
         }
@@ -261,17 +348,13 @@ impl DecodeMessage for References {
     }
 }
 
-/// An attribute, as far as it may stand for another one.
+/// What an attribute stands for.
 #[derive(Default)]
 struct Reference {
-    own: Option<String>,
+    /// The call's attribute that it stands for.
     outer: Option<String>,
-}
-
-impl Reference {
-    fn pair(self) -> Option<(String, String)> {
-        self.own.zip(self.outer.filter(|outer| !outer.is_empty()))
-    }
+    /// What the attributes of nodes stand for, if this one is a graph.
+    inside: Vec<References>,
 }
 
 impl DecodeMessage for Reference {
@@ -283,11 +366,32 @@ impl DecodeMessage for Reference {
         let mut reference = Self::default();
         while let Some(mut field) = fields.next()? {
             match field.number() {
-                1 => reference.own = Some(field.read_string()?),
-                21 => reference.outer = Some(field.read_string()?),
+                6 => reference.inside = GraphReferences::decode_field(&mut field)?.0,
+                21 => reference.outer = Some(field.read_string()?).filter(|outer| !outer.is_empty()),
                 _ => field.skip()?,
             }
         }
         Ok(reference)
+    }
+}
+
+/// What the attributes of a graph's nodes stand for.
+#[derive(Default)]
+struct GraphReferences(Vec<References>);
+
+impl DecodeMessage for GraphReferences {
+    type Types = OwnedValues;
+
+    fn decode_fields<R: ReadValue<Types = Self::Types>>(
+        mut fields: Fields<'_, R>,
+    ) -> std::result::Result<Self, ProtobufError> {
+        let mut references = Self::default();
+        while let Some(mut field) = fields.next()? {
+            match field.number() {
+                1 => references.0.push(References::decode_field(&mut field)?),
+                _ => field.skip()?,
+            }
+        }
+        Ok(references)
     }
 }

@@ -131,7 +131,7 @@ pub fn operators() -> Vec<&'static str> {
 
 fn import_with(bytes: &[u8], options: &ImportOptions, external: &ExternalData) -> Result<Graph> {
     let model = Model::decode(bytes)?;
-    let nodes = model::needed_nodes(&model.graph, model.opset);
+    let nodes = model::needed_nodes(&model.graph, model.opset)?;
     if let Some(error) = refusal::all_at_once(nodes.iter().filter_map(walk::refuse).collect()) {
         return Err(error);
     }

@@ -10,7 +10,7 @@ use crate::host::{Error, ErrorKind, Result};
 
 use super::frame::{self, Flaw};
 use super::function::Functions;
-use super::refusal::{invalid, unsupported};
+use super::refusal::{invalid, long_name, unsupported};
 use super::unpack::unpacked;
 
 /// Operator sets of the standard domain whose semantics this room knows.
@@ -33,14 +33,7 @@ impl Model {
         if let Some(format) = other_format(bytes) {
             return Err(not_onnx(format!("this is {format}, not an ONNX model")));
         }
-        let is_packed = frame::check(bytes).map_err(|flaw| match flaw {
-            Flaw::Malformed => not_onnx("not an ONNX model"),
-            Flaw::CutOff if begins_like_onnx(bytes) => not_onnx("an ONNX model that is cut off")
-                .remedy("copy or download it again; it is shorter than it says"),
-            Flaw::CutOff => not_onnx("not an ONNX model"),
-            Flaw::TooDeep => Error::new(ErrorKind::Limit, "its messages nest too deep"),
-            Flaw::TooMany => Error::new(ErrorKind::Limit, "it has too many nodes and attributes"),
-        })?;
+        let is_packed = frame::check(bytes).map_err(|flaw| flawed(flaw, bytes))?;
         let unpacked = if is_packed { unpacked(bytes) } else { None };
         let bytes = unpacked.as_deref().unwrap_or(bytes);
         let unreadable = |error| not_onnx(format!("not an ONNX model that can be read ({error})"));
@@ -81,6 +74,19 @@ pub(super) fn external_location(tensor: &TensorProto) -> Option<&str> {
     }
     let mut entries = tensor.external_data.iter();
     entries.find(|entry| entry.key.as_deref() == Some("location"))?.value.as_deref()
+}
+
+/// What is wrong with bytes of this flaw.
+fn flawed(flaw: Flaw, bytes: &[u8]) -> Error {
+    match flaw {
+        Flaw::CutOff if begins_like_onnx(bytes) => not_onnx("an ONNX model that is cut off")
+            .remedy("copy or download it again; it is shorter than it says"),
+        Flaw::Malformed | Flaw::CutOff => not_onnx("not an ONNX model"),
+        Flaw::TooDeep => Error::new(ErrorKind::Limit, "its messages nest too deep"),
+        Flaw::TooMany => Error::new(ErrorKind::Limit, "it has too many nodes and attributes"),
+        Flaw::LongName => long_name(),
+        Flaw::Reference => invalid("an attribute stands for one of a function's call, but is in no function"),
+    }
 }
 
 /// Is it a domain of the standard operators?
@@ -245,11 +251,18 @@ pub(super) fn captured<'m>(node: &'m NodeProto, names: &mut Vec<&'m str>) {
 }
 
 /// The nodes that the graph's outputs need, in the order of the file.
-pub(super) fn needed_nodes(graph: &GraphProto, opset: i64) -> Vec<Node<'_>> {
+///
+/// # Errors
+/// If a name is made twice.
+pub(super) fn needed_nodes(graph: &GraphProto, opset: i64) -> Result<Vec<Node<'_>>> {
     let mut makers: HashMap<&str, usize> = HashMap::new();
     for (position, node) in graph.node.iter().enumerate() {
-        makers
-            .extend(node.output.iter().filter(|name| !name.is_empty()).map(|name| (name.as_str(), position)));
+        for name in node.output.iter().filter(|name| !name.is_empty()) {
+            if makers.insert(name, position).is_some() {
+                let node = Node::new(node, position, opset);
+                return Err(invalid(format!("two nodes make '{name}'")).at_node(&node.name, node.operator()));
+            }
+        }
     }
     let mut needed = vec![false; graph.node.len()];
     let mut open: Vec<&str> = graph.output.iter().filter_map(|output| output.name.as_deref()).collect();
@@ -262,5 +275,5 @@ pub(super) fn needed_nodes(graph: &GraphProto, opset: i64) -> Vec<Node<'_>> {
         }
     }
     let nodes = graph.node.iter().enumerate().zip(needed).filter(|(_, needed)| *needed);
-    nodes.map(|((position, node), _)| Node::new(node, position, opset)).collect()
+    Ok(nodes.map(|((position, node), _)| Node::new(node, position, opset)).collect())
 }

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use crate::host::{Error, ErrorKind};
 
+use super::frame::MAX_NAME;
+
 /// How many refusals a message lists before it only counts.
 const LISTED: usize = 20;
 
@@ -82,6 +84,12 @@ fn remedy(operator: &str, domain: &str) -> &'static str {
         "STFT" | "DFT" | "MelWeightMatrix" => "compute the spectrum before the network, and pass it as input",
         _ => "express it in supported operators (docs/operators.md has them with their limits)",
     }
+}
+
+/// A name longer than any exporter writes.
+pub(super) fn long_name() -> Error {
+    let reason = format!("a name in it has more than {MAX_NAME} bytes");
+    Error::new(ErrorKind::Limit, reason).remedy("rename what bears it, and export the model again")
 }
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ const FREE_ELEMENTS: u64 = 1 << 22;
 /// How often, on average, an element of the file may be copied into another order or folded.
 const COPIES: u64 = 8;
 
+/// Bytes that names of the graph's nodes may take: a node of the file that becomes many gives each its name.
+const MAX_NAMES: usize = 32 << 20;
+
 /// Bytes of an element of a constant: `f32`.
 const ELEMENT_BYTES: u64 = 4;
 
@@ -57,6 +60,8 @@ pub(super) struct Scope<'m> {
     budget: u64,
     /// Bytes that constants may still take.
     room: Room,
+    /// Bytes of names that nodes of the graph may still bear.
+    names: usize,
     external: &'m ExternalData,
 }
 
@@ -74,7 +79,7 @@ impl<'m> Scope<'m> {
     pub(super) fn new(external: &'m ExternalData, max_bytes: u64) -> Self {
         let (graph, operands, sequences) = (Graph::new(""), HashMap::new(), HashMap::new());
         let (budget, room) = (FREE_ELEMENTS, Room { left: max_bytes, all: max_bytes });
-        Self { graph, operands, sequences, stored: HashMap::new(), budget, room, external }
+        Self { graph, operands, sequences, stored: HashMap::new(), budget, room, names: MAX_NAMES, external }
     }
 
     pub(super) fn add_input(&mut self, input: &Input<'m>) -> Result<()> {
@@ -176,6 +181,16 @@ impl<'m> Scope<'m> {
         self.budget =
             left.ok_or_else(|| Error::new(ErrorKind::Limit, "constants would outgrow the file by far"))?;
         self.room.take(len.unwrap_or(0).into())
+    }
+
+    /// Pays for names of this many bytes.
+    pub(super) fn pay_names(&mut self, bytes: usize) -> Result<()> {
+        let left = self.names.checked_sub(bytes).ok_or_else(|| {
+            let reason = format!("the names of its nodes would take more than {MAX_NAMES} bytes");
+            Error::new(ErrorKind::Limit, reason).remedy("export the model with shorter names")
+        });
+        self.names = left?;
+        Ok(())
     }
 
     /// A constant of the graph: the tensor with its axes in this order (as they are if empty).

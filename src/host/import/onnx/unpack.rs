@@ -65,7 +65,9 @@ fn field(content: Content, number: u64, mut bytes: &[u8], out: &mut Vec<u8>) -> 
             }
             Some(())
         }
-        Content::Varints | Content::Fixed(_) | Content::Bytes => whole(bytes, out),
+        Content::Varints | Content::Fixed(_) | Content::Name | Content::Reference | Content::Bytes => {
+            whole(bytes, out)
+        }
     }
 }
 

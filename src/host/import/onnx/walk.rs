@@ -104,7 +104,7 @@ fn graph_results<'m>(scope: &mut Scope<'m>, graph: &'m GraphProto, opset: i64) -
     for proto in &graph.initializer {
         scope.add_initializer(proto.name.as_deref().unwrap_or(""), proto)?;
     }
-    let nodes = model::needed_nodes(graph, opset);
+    let nodes = model::needed_nodes(graph, opset)?;
     let refused: Vec<Error> = nodes.iter().filter_map(refuse).collect();
     let refused = if refused.is_empty() {
         nodes.iter().filter_map(|node| import_node(scope, node).err()).collect()
