@@ -2,9 +2,8 @@
 
 #![allow(clippy::print_stdout, reason = "an example shows what it finds")]
 
-use salto::device::kernel::params::PoolKind;
 use salto::host::graph::blocks::residual::{self, Shortcut};
-use salto::host::graph::{Builder, ConvLayer, Seeded};
+use salto::host::graph::{Builder, ConvLayer, PoolKind, Seeded};
 use salto::host::{Model, Result};
 
 fn main() -> Result<()> {

@@ -12,7 +12,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Shapes are [n, h, w, c] in Rust; `channels_first` lets the network's user pass [n, c, h, w] as in PyTorch.
     let mut net = Builder::new("unet", Seeded::new(1)).channels_first();
     let x = net.input("image", &[1, 64, 64, 3])?;
-    // 16 channels at the top, twice as many on each of 3 levels down; transposed convolutions on the way up.
+    // 16 channels at the top, twice as many on each of 3 levels down; transposed convolutions on the way up
+    // (or `Upsampling::Resize(ResizeKind::Bilinear)`, with `salto::host::graph::ResizeKind`). 64 is a multiple of 2³, as it must be.
     let x = unet::unet(&mut net, x, 16, 3, Upsampling::Transposed)?;
     let x = net.name("head").conv(x, ConvLayer::new(1, 1))?;
     let mask = net.sigmoid(x)?;

@@ -333,6 +333,8 @@ fn low_memory_takes_less_and_is_the_remedy_for_a_small_capacity() {
     assert!(arena(&low) < arena(&fast));
     let capacity = arena(&low).to_string();
     assert!(answer(&["plan", model, "--low-memory", "--capacity", &capacity]).contains("lower bound"));
+    assert!(answer(&["inspect", model]).contains("With --low-memory"));
+    assert!(!answer(&["inspect", model, "--low-memory"]).contains("With --low-memory"));
     let (line, status) = complaint(&["plan", model, "--capacity", &capacity]);
     assert!(status == 1 && line.contains(&format!("with --low-memory {capacity} are enough")), "{line}");
     let program = path(&folder, "d.salto");

@@ -92,3 +92,31 @@ fn memory_is_limited_before_it_is_taken() {
     let (line, _) = complaint(&["plan", "unet", "--shape", "input=1,1,2048,2048", "--max-memory", "1GiB"]);
     assert!(line.contains("allowed are 1073741824"), "{line}");
 }
+
+/// A file of weights with these elements at the beginning of a tensor.
+fn with_elements(bytes: &[u8], name: &str, elements: &[f32]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let len = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes"))).expect("small");
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + len]).expect("a header");
+    let start = header[name]["data_offsets"][0].as_u64().expect("an offset");
+    let start = 8 + len + usize::try_from(start).expect("small");
+    for (i, element) in elements.iter().enumerate() {
+        bytes[start + 4 * i..][..4].copy_from_slice(&element.to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn weights_of_the_zoo_that_are_no_numbers_are_named() {
+    let folder = folder("zoo_numbers");
+    let whole = trained("resnet20");
+    for (name, element, word) in [
+        ("conv1.weight", f32::NAN, "'conv1.weight' holds 1 NaN among its 432 values"),
+        ("conv1.weight", f32::INFINITY, "'conv1.weight' holds 1 infinite values"),
+        ("bn1.running_var", -1.0, "'bn1.running_var' holds 1 negative variances among its 16 values"),
+    ] {
+        let weights = file(&folder, "w.safetensors", &with_elements(&whole, name, &[element]));
+        let (line, status) = complaint(&["inspect", "resnet20", "--weights", &weights]);
+        assert!(status == 1 && line.contains(word) && line.contains("w.safetensors"), "{line}");
+    }
+}

@@ -130,3 +130,12 @@ fn a_name_is_made_once() {
     let message = sketch.refusal();
     assert!(message.contains("node 'Abs_2' (Abs)") && message.contains("two nodes make 't'"), "{message}");
 }
+
+#[test]
+fn a_dimension_that_cannot_be_addressed_is_not_free() {
+    let sketch = |size| Sketch::new(13, &[1]).node("Relu", "p", "y").input("p", vec![fixed(1), fixed(size)]);
+    assert!(sketch(1 << 40).refusal().contains("a dimension of 1099511627776"));
+    for free in [0, -1] {
+        assert!(sketch(free).refusal().contains("free dimension 1"));
+    }
+}

@@ -6,7 +6,7 @@ use salto::device::program::record::MAGIC;
 use salto::host::compile::{CompileOptions, MemoryLimit, compile as compiled};
 use salto::host::graph::Value;
 use salto::host::import::onnx::{DeclaredInput, ImportOptions, declared_inputs, external_files, import_file};
-use salto::host::report::{Align, Inspection, Table};
+use salto::host::report::{Align, Bytes, Inspection, Table};
 use salto::host::{Error, ErrorKind, LoadOptions, Model, Result};
 use serde::Serialize;
 
@@ -150,16 +150,35 @@ pub(crate) fn inspection(model: &Model, threads: usize) -> Inspection {
     inspection
 }
 
+/// Does a layer take Winograd's scratch?
+pub(crate) fn has_winograd(inspection: &Inspection) -> bool {
+    inspection.layers.iter().any(|layer| layer.algorithm.starts_with("winograd"))
+}
+
+/// The RAM on this many threads that a network takes with `--low-memory`; none for a program, which cannot be compiled again.
+pub(crate) fn low_memory_bytes(network: &Network, threads: usize) -> Option<u64> {
+    let network = Network { low_memory: true, ..network.clone() };
+    let smaller = load(&network, threads).ok()?;
+    Some(inspection(&smaller, threads).memory.threads_arena_bytes)
+}
+
 /// `salto inspect`
 pub(crate) fn inspect(arguments: &Inspect) -> Result<String> {
     if arguments.tensors {
         return tensors(arguments);
     }
-    let inspection = inspection(
-        &load(&arguments.network, arguments.threads.count.into())?,
-        arguments.threads.count.into(),
-    );
-    answer(arguments.json, || inspection.to_string(), &inspection)
+    let Inspect { network, threads, .. } = arguments;
+    let threads = threads.count.into();
+    let inspection = inspection(&load(network, threads)?, threads);
+    let text = || {
+        let taken = inspection.memory.threads_arena_bytes;
+        let smaller = has_winograd(&inspection).then(|| low_memory_bytes(network, threads)).flatten();
+        let remedy = smaller.filter(|smaller| *smaller < taken).map_or_else(String::new, |smaller| {
+            format!("With --low-memory (no Winograd convolutions) RAM is {}.\n", Bytes(smaller))
+        });
+        format!("{inspection}{remedy}")
+    };
+    answer(arguments.json, text, &inspection)
 }
 
 /// A tensor of a model that is not compiled.

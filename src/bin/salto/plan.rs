@@ -37,16 +37,15 @@ fn check_network(arguments: &Plan, inspection: &Inspection) -> Result<()> {
     let Err(error) = check_capacity(arguments.capacity, reached, memory.lower_bound + further) else {
         return Ok(());
     };
-    if !inspection.layers.iter().any(|layer| layer.algorithm.starts_with("winograd")) {
+    if !model::has_winograd(inspection) {
         return Err(enough(error, reached));
     }
-    // A program cannot be compiled again here: the flag is told, not what it would save.
-    let network = Network { low_memory: true, ..arguments.network.clone() };
-    let Ok(smaller) = model::load(&network, arguments.threads.count.into()) else {
-        return Err(error.remedy("compile the model again with --low-memory"));
-    };
-    let smaller = model::inspection(&smaller, arguments.threads.count.into()).memory.threads_arena_bytes;
-    Err(error.remedy(format!("with --low-memory {smaller} are enough, without it --capacity {reached}")))
+    Err(match model::low_memory_bytes(&arguments.network, arguments.threads.count.into()) {
+        Some(smaller) => {
+            error.remedy(format!("with --low-memory {smaller} are enough, without it --capacity {reached}"))
+        }
+        None => error.remedy("compile the model again with --low-memory"),
+    })
 }
 
 /// A planned problem.

@@ -13,6 +13,8 @@ mod op;
 mod validate;
 pub mod zoo;
 
+pub use crate::device::kernel::params::{Beyond, BinaryKind, PoolKind, ResizeKind};
+pub use crate::device::tensor::{Activation, Shape, Window};
 pub use builder::{Builder, ConvLayer, Scheme, Seeded, WeightRequest, WeightRole, WeightSource};
 pub use constant::Constant;
 pub use edit::{Graph, Node, NodeId, Port, Uses, Value, ValueId};

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::as_conversions)]
 
+mod numbers;
 pub mod onnx;
 mod pytorch;
 mod safetensors;

@@ -67,10 +67,28 @@ pub fn up(
     double_conv(net, joined, outputs)
 }
 
+/// Refuses rows and columns that are not doubled again to what they were.
+fn check_size(net: &Builder<'_>, x: ValueId, depth: u32, upsampling: Upsampling) -> Result<()> {
+    let [_, height, width, _] = *net.shape(x).dims() else {
+        return Err(Error::new(ErrorKind::Argument, "the input of a U-Net has four dimensions"));
+    };
+    let Some(factor) = 1u32.checked_shl(depth) else {
+        return Err(Error::new(ErrorKind::Argument, format!("a U-Net of depth {depth} is too deep")));
+    };
+    let fits = height.is_multiple_of(factor) && width.is_multiple_of(factor);
+    if fits || upsampling != Upsampling::Transposed {
+        return Ok(());
+    }
+    let reason = format!("a U-Net of depth {depth} halves {height}×{width} pixels {depth} times");
+    let remedy = format!("take multiples of {factor} for rows and columns, or Upsampling::Resize");
+    Err(Error::new(ErrorKind::Argument, reason).remedy(remedy))
+}
+
 /// `depth` levels down from `base` channels, doubled at each, the bottom, and `depth` levels up.
 ///
 /// # Errors
-/// As [`double_conv`]; rows and columns must be multiples of `2^depth` for transposed convolutions.
+/// As [`double_conv`], and if rows or columns are no multiples of `2^depth` and convolutions are transposed: a resize takes the
+/// size of its skip, a transposed convolution doubles what it gets.
 pub fn unet(
     net: &mut Builder<'_>,
     x: ValueId,
@@ -82,6 +100,7 @@ pub fn unet(
         let too_wide = || Error::new(ErrorKind::Argument, format!("a U-Net of depth {depth} is too wide"));
         1u32.checked_shl(level).and_then(|factor| base.checked_mul(factor)).ok_or_else(too_wide)
     };
+    check_size(net, x, depth, upsampling)?;
     let mut x = x;
     let mut skips = Vec::new();
     for level in 0..depth {

@@ -1,8 +1,7 @@
 //! The builder: networks written in Rust.
 //!
 //! ```
-//! use salto::device::tensor::Window;
-//! use salto::host::graph::{Builder, ConvLayer, Seeded};
+//! use salto::host::graph::{Builder, ConvLayer, Seeded, Window};
 //!
 //! let mut net = Builder::new("digits", Seeded::new(1));
 //! let x = net.input("image", &[1, 8, 8, 1])?;

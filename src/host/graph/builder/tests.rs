@@ -106,3 +106,16 @@ fn blocks_keep_the_sizes_that_they_promise() {
     net.output(g);
     net.finish().unwrap();
 }
+
+#[test]
+fn a_unet_of_a_size_that_is_not_doubled_back_is_refused() {
+    let size = |height, up| {
+        let mut net = Builder::new("unet", Seeded::new(1));
+        let x = net.input("x", &[1, height, 8, 3]).unwrap();
+        unet::unet(&mut net, x, 4, 2, up).map(|y| net.shape(y).dims().to_vec())
+    };
+    let error = size(10, Upsampling::Transposed).unwrap_err().to_string();
+    assert!(error.contains("multiples of 4"), "{error}");
+    assert_eq!(size(12, Upsampling::Transposed).unwrap(), [1, 12, 8, 4]);
+    assert_eq!(size(10, Upsampling::Resize(ResizeKind::Bilinear)).unwrap(), [1, 10, 8, 4]);
+}

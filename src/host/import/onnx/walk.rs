@@ -61,7 +61,11 @@ fn results<'m>(scope: &mut Scope<'m>, node: &Node<'m>) -> Result<Vec<Operand>> {
     let is_sequence =
         |i: usize| node.outputs().get(i).is_some_and(|name| scope.sequences.contains_key(name.as_str()));
     if (results.len()..node.outputs().len()).any(|i| node.wants(i) && !is_sequence(i)) {
-        return Err(unsupported(format!("only {} of its results are supported", results.len())));
+        let reason = match results.len() {
+            1 => "only the first of its results is supported".into(),
+            supported => format!("only the first {supported} of its results are supported"),
+        };
+        return Err(unsupported(reason).remedy("export the model so that the others are not read"));
     }
     for (result, name) in results.iter().zip(node.outputs()) {
         if let Operand::Value(value) | Operand::Mask(value) = result

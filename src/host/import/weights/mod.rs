@@ -22,9 +22,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::host::graph::{WeightRequest, WeightSource};
+use crate::host::graph::{WeightRequest, WeightRole, WeightSource};
 use crate::host::{Error, ErrorKind, Result};
 
+use super::numbers::{check_finite, check_variance};
 use super::stored::Stored;
 use super::{pytorch, safetensors};
 
@@ -129,7 +130,11 @@ impl Weights {
     }
 
     fn refuse(&self, reason: String, remedy: String) -> Error {
-        let error = Error::new(ErrorKind::Invalid, reason).remedy(remedy);
+        self.in_file(Error::new(ErrorKind::Invalid, reason).remedy(remedy))
+    }
+
+    /// An error of this file.
+    fn in_file(&self, error: Error) -> Error {
         match &self.file {
             Some(file) => error.in_file(file),
             None => error,
@@ -164,8 +169,14 @@ impl WeightSource for Weights {
             let reason = format!("'{}' is {found:?}, the network's is {dims:?}", request.name);
             return Err(self.refuse(reason, "check the network and its sizes".into()));
         }
+        let floats = tensor.floats(&self.bytes, order);
+        let checked = check_finite(request.name, &floats, true).and_then(|()| match request.role {
+            WeightRole::Variance => check_variance(request.name, &floats),
+            _ => Ok(()),
+        });
+        checked.map_err(|error| self.in_file(error))?;
         self.read.insert(request.name.into());
-        Ok(tensor.floats(&self.bytes, order))
+        Ok(floats)
     }
 
     fn finish(&mut self) -> Result<()> {

@@ -5,6 +5,7 @@ use crate::device::kernel::params::BinaryKind;
 use crate::device::tensor::Activation;
 use crate::host::Result;
 use crate::host::graph::{BatchNorm, Constant, Normalize, Op, Reshape, ValueId};
+use crate::host::import::numbers::check_variance;
 
 use super::super::Tensor;
 use super::super::context::Context;
@@ -48,6 +49,7 @@ fn batch_norm(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
     let back: Vec<usize> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
     let x = if moved { cx.transpose(&x, &last)? } else { x };
     let [scale, bias, mean, variance] = [cx.constant(1)?, cx.constant(2)?, cx.constant(3)?, cx.constant(4)?];
+    check_variance(cx.node.input(4).unwrap_or_default(), variance.data().as_f32().unwrap_or_default())?;
     let op = BatchNorm {
         input: cx.value(&x)?,
         scale: cx.store_vector(&scale, channels, "scale")?,
