@@ -8,9 +8,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use salto::host::Model;
 use salto::host::import::onnx::{ImportOptions, import_file};
 use salto::host::optimize::optimize;
+use salto::host::{Model, SessionOptions};
 
 /// How far an output may be from onnxruntime's, in parts of the largest output.
 const TOLERANCE: f32 = 1e-4;
@@ -21,7 +21,7 @@ fn models() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-fn read_npy(path: &Path) -> (Vec<u64>, Vec<f32>) {
+fn read_npy<T: npyz::Deserialize>(path: &Path) -> (Vec<u64>, Vec<T>) {
     let file = BufReader::new(File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
     let array = npyz::NpyFile::new(file).unwrap();
     (array.shape().to_vec(), array.into_vec().unwrap())
@@ -46,7 +46,7 @@ fn agrees(folder: &str, name: &str) {
     optimize(&mut graph).unwrap();
     let model = Model::from_graph(&graph).unwrap();
     for kind in ["seed1234", "img"] {
-        let recorded = |part: &str| read_npy(&folder.join(format!("{name}__{kind}_{part}.npy")));
+        let recorded = |part: &str| read_npy::<f32>(&folder.join(format!("{name}__{kind}_{part}.npy")));
         let ((dims, input), (_, expected)) = (recorded("in0"), recorded("out0_ort"));
         let own_dims: Vec<u64> = model.inputs()[0].model_dims().into_iter().map(u64::from).collect();
         assert_eq!(own_dims, dims);
@@ -65,6 +65,30 @@ fn resnet20_of_pytorch_agrees() {
 #[test]
 fn resnet8_of_keras_agrees() {
     agrees("mlperf_tiny_resnet8", "pretrainedResnet_nchw");
+}
+
+/// 200 pictures of CIFAR-10, values from 0 to 255.
+#[test]
+fn resnet8_agrees_on_200_pictures() {
+    let Some(models) = models() else {
+        println!("skipped: no shared models");
+        return;
+    };
+    let folder = models.join("mlperf_tiny_resnet8");
+    let (dims, pictures) = read_npy::<u8>(&folder.join("ic01_200_x_uint8_JPEGSOURCE.npy"));
+    let (_, expected) = read_npy::<f32>(&folder.join("pretrainedResnet_onnx_ic01_200_out_ort.npy"));
+    assert_eq!(dims, [200, 32, 32, 3]);
+    let model = Model::load(folder.join("pretrainedResnet_nchw.onnx")).unwrap();
+    let as_stored = SessionOptions { as_stored: true, ..SessionOptions::default() };
+    let mut session = model.session_with(&as_stored).unwrap();
+    let mut found = Vec::new();
+    for picture in pictures.chunks_exact(32 * 32 * 3) {
+        let picture: Vec<f32> = picture.iter().map(|&value| value.into()).collect();
+        found.extend(session.run(&[&picture]).unwrap().remove(0));
+    }
+    let difference = difference(&found, &expected);
+    println!("resnet8 on 200 pictures: {difference:.1e} of the largest output");
+    assert!(difference < TOLERANCE, "{difference}");
 }
 
 #[test]

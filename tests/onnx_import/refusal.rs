@@ -129,6 +129,11 @@ fn a_name_is_made_once() {
     let sketch = Sketch::new(13, &[1]).node("Neg", "x", "t").node("Relu", "t", "y").node("Abs", "x", "t");
     let message = sketch.refusal();
     assert!(message.contains("node 'Abs_2' (Abs)") && message.contains("two nodes make 't'"), "{message}");
+    let input = Sketch::new(13, &[1]).node("Neg", "x", "x").node("Relu", "x", "y");
+    assert!(input.refusal().contains("it makes 'x', which is an input or an initialiser"));
+    let constant =
+        Sketch::new(13, &[1]).floats("c", &[1], &[2.0]).node("Neg", "x", "c").node("Relu", "c", "y");
+    assert!(constant.refusal().contains("it makes 'c', which is an input or an initialiser"));
 }
 
 #[test]

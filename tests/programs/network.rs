@@ -7,7 +7,7 @@ use salto::device::kernel::params::{
 };
 use salto::device::kernel::{
     conv_f32_scratch_len, conv_f32_weight_len, conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
-    interpolate_f32_scratch_len, normalize_f32_scratch_len, softmax_f32_scratch_len,
+    interpolate_f32_scratch_len, normalize_f32_scratch_len,
 };
 use salto::device::program::record::{OpCode, Place};
 use salto::device::tensor::{Activation, Extent, Window};
@@ -224,8 +224,7 @@ fn heads(w: &mut Writer, source: Tensor) {
     };
     let reversed = w.step(OpCode::Rearrange, params, &[&[flat]], flat.extent, &[], None);
     let params = SoftmaxParams { outer: n, axis: c, inner: 1, log: 0 };
-    let scratch_len = softmax_f32_scratch_len(&params);
-    w.step_into(OpCode::Softmax, params, &[&[reversed]], reversed, &[], scratch_len);
+    w.step_into(OpCode::Softmax, params, &[&[reversed]], reversed, &[], None);
     w.output("probabilities", reversed);
     let rows = pooled.seen_as(Extent::new(1, 1, n, c));
     let dense = conv(w, ConvAlgorithm::Pointwise, &[rows], 5, Window::new(1, 1));

@@ -72,7 +72,7 @@ impl Output {
         Ok(output)
     }
 
-    /// Writes all of it, but not yet to its place.
+    /// Writes all of it beside its place; [`commit`] moves it there.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.file.write_all(bytes).and_then(|()| match self.part {
             Some(_) => self.file.sync_all(),

@@ -142,7 +142,7 @@ impl Overlays {
         Ok(Some(Self { output, form, size, files }))
     }
 
-    /// Draws and writes all pictures, but not yet to their places.
+    /// Draws all pictures and writes them beside their places, where `output::commit` moves them.
     fn draw(
         &mut self,
         array: &Array,

@@ -48,11 +48,6 @@ const fn broadcasts(operand: &Extent, output: &Extent) -> bool {
         && operand.checked_len().is_some()
 }
 
-/// Bands may begin at every row.
-pub const fn binary_f32_band_multiple(_params: &BinaryParams) -> u32 {
-    1
-}
-
 /// Computes a band of output rows.
 pub fn binary_f32<S: Simd>(s: S, task: &BinaryTask<'_>, band: &Band) {
     let params = task.params;

@@ -64,11 +64,6 @@ pub const fn conv_transpose_f32_scratch_len(_params: &ConvTransposeParams) -> Op
     Some(0)
 }
 
-/// Bands may begin at every row.
-pub const fn conv_transpose_f32_band_multiple(_params: &ConvTransposeParams) -> u32 {
-    1
-}
-
 /// Can [`conv_transpose_f32`] compute this? Groups divide the channels, both have the same batch, every number of the window
 /// is in range; rows or columns that no tap reaches (output padding) are allowed.
 pub const fn conv_transpose_f32_is_valid(params: &ConvTransposeParams) -> bool {

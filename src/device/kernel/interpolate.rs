@@ -39,7 +39,13 @@ pub const fn interpolate_f32_is_valid(params: &InterpolateParams) -> bool {
         && params.taps_x > 0
         && params.taps_y <= input.h
         && params.taps_x <= input.w
+        // The tables hold first indices as `f32`, which counts without gaps up to here.
+        && input.h <= LARGEST_INDEX
+        && input.w <= LARGEST_INDEX
 }
+
+/// The largest whole number up to which `f32` holds every one.
+const LARGEST_INDEX: u32 = 1 << f32::MANTISSA_DIGITS;
 
 /// Elements of the tables of rows and of columns; `None` if they do not fit 32 bits.
 pub const fn interpolate_f32_table_lens(params: &InterpolateParams) -> Option<(u32, u32)> {
@@ -59,11 +65,6 @@ const fn table_len(outputs: u32, taps: u32) -> Option<u32> {
 /// Elements of scratch: a row of the input.
 pub const fn interpolate_f32_scratch_len(params: &InterpolateParams) -> Option<u32> {
     params.input.w.checked_mul(params.input.c)
-}
-
-/// Bands may begin at every row.
-pub const fn interpolate_f32_band_multiple(_params: &InterpolateParams) -> u32 {
-    1
 }
 
 /// Computes a band of output rows.

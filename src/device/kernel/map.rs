@@ -30,11 +30,6 @@ pub const fn map_f32_is_valid(params: &MapParams) -> bool {
     params.extent.checked_len().is_some() && params.activation.kind().is_some()
 }
 
-/// Bands may begin at every row.
-pub const fn map_f32_band_multiple(_params: &MapParams) -> u32 {
-    1
-}
-
 /// Computes a band of output rows.
 pub fn map_f32<S: Simd>(s: S, task: &MapTask<'_>, band: &Band) {
     s.vectorize(

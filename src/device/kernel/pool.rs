@@ -51,11 +51,6 @@ const fn axis_is_valid(axis: &Axis, input: u32, output: u32) -> bool {
     (floor || ceil) && reach < LIMIT && (axis.stride as u64) < LIMIT && (axis.dilation as u64) < LIMIT
 }
 
-/// Bands may begin at every row.
-pub const fn pool_f32_band_multiple(_params: &PoolParams) -> u32 {
-    1
-}
-
 /// Computes a band of output rows.
 pub fn pool_f32<S: Simd>(s: S, task: &PoolTask<'_>, band: &Band) {
     s.vectorize(

@@ -38,11 +38,6 @@ pub const fn resize_f32_is_valid(params: &ResizeParams) -> bool {
         && params.offset_x.is_finite()
 }
 
-/// Bands may begin at every row.
-pub const fn resize_f32_band_multiple(_params: &ResizeParams) -> u32 {
-    1
-}
-
 /// Computes a band of output rows.
 pub fn resize_f32<S: Simd>(s: S, task: &ResizeTask<'_>, band: &Band) {
     let params = task.params;

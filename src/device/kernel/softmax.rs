@@ -29,19 +29,14 @@ pub const fn softmax_f32_is_valid(params: &SoftmaxParams, output_len: u32) -> bo
     matches!(softmax_f32_len(params), Some(len) if len == output_len) && params.log <= 1
 }
 
-/// Elements of scratch: none, the output holds the exponentials until their sum is known.
-pub const fn softmax_f32_scratch_len(_params: &SoftmaxParams) -> Option<u32> {
-    Some(0)
-}
-
-/// Computes the rows `outer`; `input` and `output` are whole. NaN in a row makes all of the row NaN.
+/// Computes the rows `outer`; `input` and `output` are whole. The output holds the exponentials until their sum is known, so there
+/// is no scratch. NaN in a row makes all of the row NaN.
 pub fn softmax_f32<S: Simd>(
     s: S,
     params: &SoftmaxParams,
     input: View<'_, f32>,
     output: ViewMut<'_, f32>,
     outer: Range<usize>,
-    _scratch: ViewMut<'_, f32>,
 ) {
     let (axis, inner) = (params.axis as usize, params.inner as usize);
     let len = axis * inner;

@@ -44,7 +44,7 @@ pub fn legalize(graph: &mut Graph) -> Result<bool> {
     })
 }
 
-/// An affine function that is not yet in the graph.
+/// An affine function that a node of the graph amounts to.
 struct Found {
     op: Affine,
     scale: Vec<f32>,

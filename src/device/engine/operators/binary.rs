@@ -4,7 +4,7 @@ use super::{Compute, FUNCTION_COST, Operator, spatial};
 use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::BinaryParams;
-use crate::device::kernel::{Band, BinaryTask, Operand, binary_f32, binary_f32_band_multiple};
+use crate::device::kernel::{Band, BinaryTask, Operand, binary_f32};
 use crate::device::program::record::OpCode;
 use crate::device::program::{Params, Step};
 use crate::device::simd::{Simd, ViewMut};
@@ -31,7 +31,7 @@ impl Operator for Binary {
 
     fn work(step: &Step<'_>) -> Option<Work> {
         let params = params(step)?;
-        Some(spatial(&params.output, binary_f32_band_multiple(params), FUNCTION_COST))
+        Some(spatial(&params.output, FUNCTION_COST))
     }
 }
 

@@ -24,7 +24,8 @@ impl Operator for Conv {
         let params = params(step)?;
         let taps = u64::from(params.window.y.kernel) * u64::from(params.window.x.kernel);
         let products = taps.saturating_mul(u64::from(params.input.c / params.groups.max(1)));
-        Some(spatial(&params.output, conv_f32_band_multiple(params), products))
+        let multiple = conv_f32_band_multiple(params) as usize;
+        Some(Work { multiple, ..spatial(&params.output, products) })
     }
 }
 

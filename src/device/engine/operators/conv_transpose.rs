@@ -4,9 +4,7 @@ use super::{Compute, Operator, spatial};
 use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::ConvTransposeParams;
-use crate::device::kernel::{
-    Band, ConvTransposeTask, Epilogue, conv_transpose_f32, conv_transpose_f32_band_multiple,
-};
+use crate::device::kernel::{Band, ConvTransposeTask, Epilogue, conv_transpose_f32};
 use crate::device::program::record::OpCode;
 use crate::device::program::{Params, Step};
 use crate::device::simd::{Simd, ViewMut};
@@ -29,7 +27,7 @@ impl Operator for ConvTranspose {
         let taps =
             u64::from(y.kernel.div_ceil(y.stride.max(1))) * u64::from(x.kernel.div_ceil(x.stride.max(1)));
         let products = taps.saturating_mul(u64::from(params.input.c / params.groups.max(1)));
-        Some(spatial(&params.output, conv_transpose_f32_band_multiple(params), products))
+        Some(spatial(&params.output, products))
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Compute, Operator, spatial};
 use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::InterpolateParams;
-use crate::device::kernel::{Band, InterpolateTask, interpolate_f32, interpolate_f32_band_multiple};
+use crate::device::kernel::{Band, InterpolateTask, interpolate_f32};
 use crate::device::program::record::OpCode;
 use crate::device::program::{Params, Step};
 use crate::device::simd::{Simd, ViewMut};
@@ -25,7 +25,7 @@ impl Operator for Interpolate {
         // An input row's columns for an output row's, then the columns' own taps.
         let rows = u64::from(params.taps_y) * u64::from(params.input.w) / u64::from(params.output.w.max(1));
         let cost = rows.saturating_add(u64::from(params.taps_x));
-        Some(spatial(&params.output, interpolate_f32_band_multiple(params), cost))
+        Some(spatial(&params.output, cost))
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Compute, FUNCTION_COST, Operator, spatial};
 use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::MapParams;
-use crate::device::kernel::{Band, MapTask, Operand, map_f32, map_f32_band_multiple};
+use crate::device::kernel::{Band, MapTask, Operand, map_f32};
 use crate::device::program::record::OpCode;
 use crate::device::program::{Params, Step};
 use crate::device::simd::{Simd, ViewMut};
@@ -22,7 +22,7 @@ impl Operator for Map {
 
     fn work(step: &Step<'_>) -> Option<Work> {
         let params = params(step)?;
-        Some(spatial(&params.extent, map_f32_band_multiple(params), FUNCTION_COST))
+        Some(spatial(&params.extent, FUNCTION_COST))
     }
 }
 

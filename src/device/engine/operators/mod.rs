@@ -116,16 +116,11 @@ macro_rules! ops {
 pub type AllOperators =
     crate::ops![Conv, ConvTranspose, Pool, Binary, Map, Rearrange, Resize, Softmax, Normalize, Interpolate];
 
-/// The work of a spatial kernel: `output`'s rows, with `cost` for each element.
-fn spatial(output: &Extent, multiple: u32, cost: u64) -> Work {
+/// The work of a spatial kernel whose bands may begin at every row: `output`'s rows, with `cost` for each element.
+fn spatial(output: &Extent, cost: u64) -> Work {
     let Extent { n, h, w, c } = *output;
     let elements = u64::from(n) * u64::from(h) * u64::from(w) * u64::from(c);
-    Work {
-        images: n as usize,
-        rows: h as usize,
-        multiple: multiple as usize,
-        cost: elements.saturating_mul(cost),
-    }
+    Work { images: n as usize, rows: h as usize, multiple: 1, cost: elements.saturating_mul(cost) }
 }
 
 /// Multiply-adds that one evaluation of a function costs, where a load and a store count as one.

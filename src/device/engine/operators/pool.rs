@@ -4,7 +4,7 @@ use super::{Compute, Operator, spatial};
 use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::PoolParams;
-use crate::device::kernel::{Band, PoolTask, pool_f32, pool_f32_band_multiple};
+use crate::device::kernel::{Band, PoolTask, pool_f32};
 use crate::device::program::record::OpCode;
 use crate::device::program::{Params, Step};
 use crate::device::simd::{Simd, ViewMut};
@@ -23,7 +23,7 @@ impl Operator for Pool {
     fn work(step: &Step<'_>) -> Option<Work> {
         let params = params(step)?;
         let taps = u64::from(params.window.y.kernel) * u64::from(params.window.x.kernel);
-        Some(spatial(&params.output, pool_f32_band_multiple(params), taps))
+        Some(spatial(&params.output, taps))
     }
 }
 

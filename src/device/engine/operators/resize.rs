@@ -4,7 +4,7 @@ use super::{Compute, FUNCTION_COST, Operator, spatial};
 use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::ResizeParams;
-use crate::device::kernel::{Band, ResizeTask, resize_f32, resize_f32_band_multiple};
+use crate::device::kernel::{Band, ResizeTask, resize_f32};
 use crate::device::program::record::OpCode;
 use crate::device::program::{Params, Step};
 use crate::device::simd::{Simd, ViewMut};
@@ -22,7 +22,7 @@ impl Operator for Resize {
 
     fn work(step: &Step<'_>) -> Option<Work> {
         let params = params(step)?;
-        Some(spatial(&params.output, resize_f32_band_multiple(params), FUNCTION_COST))
+        Some(spatial(&params.output, FUNCTION_COST))
     }
 }
 

@@ -36,8 +36,8 @@ impl Compute for Softmax {
         Some((params, job.input(len)?, job.output(len)?))
     }
 
-    fn run<S: Simd>(s: S, task: &Self::Task<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
+    fn run<S: Simd>(s: S, task: &Self::Task<'_>, band: &Band, _scratch: ViewMut<'_, f32>) {
         let &(params, input, output) = task;
-        softmax_f32(s, params, input, output, band.rows.clone(), scratch);
+        softmax_f32(s, params, input, output, band.rows.clone());
     }
 }

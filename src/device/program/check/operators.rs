@@ -10,7 +10,7 @@ use crate::device::kernel::{
     interpolate_f32_is_valid, interpolate_f32_scratch_len, interpolate_f32_table_lens, map_f32_is_valid,
     normalize_f32_channels, normalize_f32_is_valid, normalize_f32_len, normalize_f32_scratch_len,
     pool_f32_is_valid, rearrange_f32_is_valid, rearrange_f32_output_len, resize_f32_is_valid,
-    softmax_f32_is_valid, softmax_f32_len, softmax_f32_scratch_len,
+    softmax_f32_is_valid, softmax_f32_len,
 };
 use crate::device::program::Params;
 use crate::device::program::error::StepFault;
@@ -182,7 +182,7 @@ fn softmax(params: &SoftmaxParams) -> Option<Demand> {
         return None;
     }
     let source = Source { extent, in_segments: false, in_place: true };
-    Some(Demand { scratch_len: softmax_f32_scratch_len(params)?, ..Demand::plain(source, extent) })
+    Some(Demand::plain(source, extent))
 }
 
 fn normalize(record: &Record<'_>, params: &NormalizeParams) -> Option<Demand> {

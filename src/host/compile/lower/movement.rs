@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use crate::device::kernel::params::SoftmaxParams;
-use crate::device::kernel::softmax_f32_scratch_len;
 use crate::device::program::record::{BufferClass, OpCode};
 use crate::device::tensor::{Extent, Segment, Shape};
 use crate::host::Result;
@@ -160,9 +159,7 @@ impl Lowering<'_> {
         let extent = Extent::flat(shape.len());
         let source = Vec::from([self.single(op.input, extent)?]);
         let sink = self.output_over(output, extent, &[&source])?;
-        let mut step = Step::new(OpCode::Softmax, &params, [source, Vec::new(), Vec::new()], sink);
-        step.scratch = self.scratch(softmax_f32_scratch_len(&params))?;
-        self.push(step);
+        self.push(Step::new(OpCode::Softmax, &params, [source, Vec::new(), Vec::new()], sink));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The model as decoded: nodes with typed access to their attributes. Nothing here knows an operator.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use rten_onnx::onnx::{
     AttributeProto, AttributeType, DataLocation, GraphProto, ModelProto, NodeProto, TensorProto,
@@ -253,15 +253,23 @@ pub(super) fn captured<'m>(node: &'m NodeProto, names: &mut Vec<&'m str>) {
 /// The nodes that the graph's outputs need, in the order of the file.
 ///
 /// # Errors
-/// If a name is made twice.
+/// If a name is made twice, by two nodes or by a node that bears the name of an input or an initialiser.
 pub(super) fn needed_nodes(graph: &GraphProto, opset: i64) -> Result<Vec<Node<'_>>> {
+    let constants = graph.initializer.iter().map(|tensor| &tensor.name);
+    let given = graph.input.iter().map(|input| &input.name).chain(constants);
+    let given: HashSet<&str> = given.filter_map(|name| name.as_deref()).collect();
     let mut makers: HashMap<&str, usize> = HashMap::new();
     for (position, node) in graph.node.iter().enumerate() {
         for name in node.output.iter().filter(|name| !name.is_empty()) {
-            if makers.insert(name, position).is_some() {
-                let node = Node::new(node, position, opset);
-                return Err(invalid(format!("two nodes make '{name}'")).at_node(&node.name, node.operator()));
-            }
+            let reason = if makers.insert(name, position).is_some() {
+                format!("two nodes make '{name}'")
+            } else if given.contains(name.as_str()) {
+                format!("it makes '{name}', which is an input or an initialiser")
+            } else {
+                continue;
+            };
+            let node = Node::new(node, position, opset);
+            return Err(invalid(reason).at_node(&node.name, node.operator()));
         }
     }
     let mut needed = vec![false; graph.node.len()];

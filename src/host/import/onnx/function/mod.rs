@@ -1,19 +1,20 @@
 //! Functions of the model itself (`FunctionProto`): calls of them are replaced by their bodies before anything is imported.
 //!
-//! Exporters leave them for composite operators. The decoder does not know functions, nor attributes that stand for one of the
-//! call (`ref_attr_name`), so both are read here with its own field reader. Fields: onnx.proto.
+//! Exporters leave them for composite operators. Flows in: a graph that may call functions; flows out: the same graph without calls.
+//! Called by `model`; `decode` reads the functions.
+
+mod decode;
 
 use std::collections::HashMap;
 
 use rten_onnx::onnx::{AttributeProto, GraphProto, NodeProto};
-use rten_onnx::protobuf::{
-    DecodeMessage, EncodeMessage, Fields, OwnedValues, ProtobufError, ReadValue, ValueReader,
-};
+use rten_onnx::protobuf::{EncodeMessage, ProtobufError};
 
 use crate::host::{Error, ErrorKind, Result};
 
 use super::frame::MAX_NAME;
 use super::refusal::{long_name, unsupported};
+use decode::{BodyNode, Function, Key, References};
 
 /// How many bytes calls may become, for each byte of the file: functions that call each other grow fast.
 const GROWTH: usize = 16;
@@ -27,39 +28,15 @@ const BYTES_OF_NAME: usize = size_of::<String>();
 /// How deep functions may call each other.
 const DEEPEST: usize = 16;
 
-/// A function's name: domain and operator.
-type Key = (String, String);
-
 /// The functions of a model.
-#[derive(Default)]
 pub(super) struct Functions {
     list: Vec<Function>,
-}
-
-/// A function.
-#[derive(Default)]
-struct Function {
-    key: Key,
-    overload: String,
-    inputs: Vec<String>,
-    outputs: Vec<String>,
-    /// Attributes that a call may leave out.
-    defaults: Vec<AttributeProto>,
-    body: Vec<BodyNode>,
-}
-
-/// A node of a body, with the names of the call's attributes that some of its own, or of the nodes inside, stand for.
-struct BodyNode {
-    node: NodeProto,
-    references: References,
-    /// Bytes that a copy takes, names that it gets aside.
-    cost: usize,
 }
 
 impl Functions {
     /// The functions in the bytes of a model.
     pub(super) fn decode(bytes: &[u8]) -> std::result::Result<Self, ProtobufError> {
-        DecodeMessage::decode(ValueReader::from_buf(bytes))
+        Ok(Self { list: decode::functions(bytes)? })
     }
 
     /// Replaces every call in the graph by the function's body, with names of its own.
@@ -220,7 +197,9 @@ impl<'c> Call<'c> {
     /// Attributes that stand for the call's get their values, or the function's, or are left out.
     fn resolve(&self, node: &mut NodeProto, references: &References, budget: &mut Budget) -> Result<()> {
         let mut attributes = Vec::new();
-        for (mut attribute, reference) in std::mem::take(&mut node.attribute).into_iter().zip(&references.0) {
+        for (mut attribute, reference) in
+            std::mem::take(&mut node.attribute).into_iter().zip(&references.list)
+        {
             if let Some(outer) = &reference.outer {
                 let mut given = self.node.attribute.iter().chain(&self.function.defaults);
                 let given = given.find(|attribute| attribute.name.as_ref() == Some(outer));
@@ -279,119 +258,4 @@ fn cost_of_attribute(attribute: &AttributeProto) -> usize {
     let inside = attribute.g.iter().flat_map(|graph| &graph.node).map(cost_of_node).sum::<usize>();
     // A list of integers takes up to eight bytes for one of the file.
     size_of::<AttributeProto>() + len.unwrap_or(usize::MAX / 2) + 8 * attribute.ints.len() + inside
-}
-
-impl DecodeMessage for Functions {
-    type Types = OwnedValues;
-
-    fn decode_fields<R: ReadValue<Types = Self::Types>>(
-        mut fields: Fields<'_, R>,
-    ) -> std::result::Result<Self, ProtobufError> {
-        let mut functions = Self::default();
-        while let Some(mut field) = fields.next()? {
-            match field.number() {
-                25 => functions.list.push(Function::decode_field(&mut field)?),
-                _ => field.skip()?,
-            }
-        }
-        Ok(functions)
-    }
-}
-
-impl DecodeMessage for Function {
-    type Types = OwnedValues;
-
-    fn decode_fields<R: ReadValue<Types = Self::Types>>(
-        mut fields: Fields<'_, R>,
-    ) -> std::result::Result<Self, ProtobufError> {
-        let mut function = Self::default();
-        while let Some(mut field) = fields.next()? {
-            match field.number() {
-                1 => function.key.1 = field.read_string()?,
-                4 => function.inputs.push(field.read_string()?),
-                5 => function.outputs.push(field.read_string()?),
-                7 => {
-                    let bytes = field.read_bytes()?;
-                    let node = NodeProto::decode(ValueReader::from_buf(&bytes[..]))?;
-                    let references = References::decode(ValueReader::from_buf(&bytes[..]))?;
-                    let cost = cost_of_node(&node);
-                    function.body.push(BodyNode { node, references, cost });
-                }
-                10 => function.key.0 = field.read_string()?,
-                11 => function.defaults.push(AttributeProto::decode_field(&mut field)?),
-                13 => function.overload = field.read_string()?,
-                _ => field.skip()?,
-            }
-        }
-        Ok(function)
-    }
-}
-
-/// What the attributes of a node stand for, one after the other.
-#[derive(Default)]
-struct References(Vec<Reference>);
-
-impl DecodeMessage for References {
-    type Types = OwnedValues;
-
-    fn decode_fields<R: ReadValue<Types = Self::Types>>(
-        mut fields: Fields<'_, R>,
-    ) -> std::result::Result<Self, ProtobufError> {
-        let mut references = Self::default();
-        while let Some(mut field) = fields.next()? {
-            match field.number() {
-                5 => references.0.push(Reference::decode_field(&mut field)?),
-                _ => field.skip()?,
-            }
-        }
-        Ok(references)
-    }
-}
-
-/// What an attribute stands for.
-#[derive(Default)]
-struct Reference {
-    /// The call's attribute that it stands for.
-    outer: Option<String>,
-    /// What the attributes of nodes stand for, if this one is a graph.
-    inside: Vec<References>,
-}
-
-impl DecodeMessage for Reference {
-    type Types = OwnedValues;
-
-    fn decode_fields<R: ReadValue<Types = Self::Types>>(
-        mut fields: Fields<'_, R>,
-    ) -> std::result::Result<Self, ProtobufError> {
-        let mut reference = Self::default();
-        while let Some(mut field) = fields.next()? {
-            match field.number() {
-                6 => reference.inside = GraphReferences::decode_field(&mut field)?.0,
-                21 => reference.outer = Some(field.read_string()?).filter(|outer| !outer.is_empty()),
-                _ => field.skip()?,
-            }
-        }
-        Ok(reference)
-    }
-}
-
-/// What the attributes of a graph's nodes stand for.
-#[derive(Default)]
-struct GraphReferences(Vec<References>);
-
-impl DecodeMessage for GraphReferences {
-    type Types = OwnedValues;
-
-    fn decode_fields<R: ReadValue<Types = Self::Types>>(
-        mut fields: Fields<'_, R>,
-    ) -> std::result::Result<Self, ProtobufError> {
-        let mut references = Self::default();
-        while let Some(mut field) = fields.next()? {
-            match field.number() {
-                1 => references.0.push(References::decode_field(&mut field)?),
-                _ => field.skip()?,
-            }
-        }
-        Ok(references)
-    }
 }
