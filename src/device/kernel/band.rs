@@ -217,6 +217,30 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
         sink.store_partial(s, output + self.channel, self.function.apply(s, x), self.count);
     }
 
+    /// Are there 16 channels, and a function that needs no choice? Then [`PanelEpilogue::store_whole`] does, and sums stay in
+    /// registers.
+    #[inline(always)]
+    pub(super) const fn is_whole(&self) -> bool {
+        self.count == LANES && self.function.other.is_none()
+    }
+
+    /// [`PanelEpilogue::store`] where it [is whole](Self::is_whole).
+    #[inline(always)]
+    pub(super) fn store_whole(
+        &self,
+        s: S,
+        sums: S::F32,
+        sink: &ViewMut<'_, f32>,
+        output: usize,
+        residual: usize,
+    ) {
+        let mut x = s.add(sums, self.bias);
+        if let Some(memory) = &self.residual {
+            x = s.add(x, memory.load(s, residual + self.channel));
+        }
+        sink.store(s, output + self.channel, self.function.clamp(s, x));
+    }
+
     /// [`PanelEpilogue::store`] of several pixels.
     #[inline(always)]
     pub(super) fn store_all<const PIXELS: usize>(
@@ -227,20 +251,19 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
         outputs: &[u32; PIXELS],
         residuals: &[u32; PIXELS],
     ) {
-        if self.count < LANES || self.residual.is_some() || self.function.other.is_some() {
-            // Through memory and a loop; the sums themselves stay in registers.
-            let mut lanes = [[0.0; LANES]; PIXELS];
+        if self.is_whole() {
             for pixel in 0..PIXELS {
-                lanes[pixel] = s.to_array(sums[pixel]);
-            }
-            for ((lanes, &output), &residual) in lanes.iter().zip(outputs).zip(residuals) {
-                self.store(s, s.lanes(*lanes), sink, output as usize, residual as usize);
+                self.store_whole(s, sums[pixel], sink, outputs[pixel] as usize, residuals[pixel] as usize);
             }
             return;
         }
+        // Through memory and a loop; the sums themselves stay in registers.
+        let mut lanes = [[0.0; LANES]; PIXELS];
         for pixel in 0..PIXELS {
-            let x = self.function.clamp(s, s.add(sums[pixel], self.bias));
-            sink.store(s, outputs[pixel] as usize + self.channel, x);
+            lanes[pixel] = s.to_array(sums[pixel]);
+        }
+        for ((lanes, &output), &residual) in lanes.iter().zip(outputs).zip(residuals) {
+            self.store(s, s.lanes(*lanes), sink, output as usize, residual as usize);
         }
     }
 }

@@ -29,6 +29,7 @@ mod portable;
 mod scalar;
 mod taps;
 mod tile;
+mod vectors;
 mod view;
 
 pub use arena::Arena;
@@ -45,4 +46,5 @@ pub use portable::Portable;
 pub use scalar::Scalar;
 pub use taps::{TapBlock, Taps};
 pub use tile::{Product, Runs, sum_tile};
+pub use vectors::{Vectors, VectorsMut};
 pub use view::{View, ViewMut};

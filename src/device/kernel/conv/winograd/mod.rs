@@ -7,19 +7,21 @@
 //!
 //! Order: block of patches → input transform of all frequencies, `V[frequency][patch][c]` → for each group of panels and each
 //! frequency the product `M[frequency][patch][outputs]` → output transform with the epilogue. V, M and the panel in use fit
-//! into L2. The matrices are in [`tile`]. Called by [`conv_f32`](super::conv_f32).
+//! into L2. The matrices are in [`tile`], the transforms in [`input`] and [`output`]. Called by [`conv_f32`](super::conv_f32).
 
+mod input;
+mod output;
 mod tile;
 
 use core::ops::Range;
 
-use crate::device::simd::{LANES, Product, Runs, Simd, View, ViewMut, sum_tile};
-use crate::device::tensor::Segment;
+use crate::device::simd::{LANES, Product, Runs, Simd, ViewMut, sum_tile};
 
-use super::super::band::{LaneFunction, PanelEpilogue, channel_lanes};
 use super::super::params::ConvParams;
 use super::block::{FETCHED_WEIGHTS, Split};
-use super::{Band, ConvTask, Prologue};
+use super::{Band, ConvTask};
+use input::transform_input;
+use output::transform_output;
 use tile::{FourByFour, Tile, TwoByTwo};
 pub use tile::{winograd_2x2_transform, winograd_4x4_transform};
 
@@ -220,228 +222,4 @@ fn multiply<S: Simd>(
         }
         panel += count;
     }
-}
-
-/// Writes `Bᵀ d B` of the patches of a run to all planes of V.
-#[inline(always)]
-fn transform_input<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize, const PATCH: usize>(
-    s: S,
-    task: &ConvTask<'_>,
-    layout: &Layout,
-    image: usize,
-    run: &PatchRun,
-    v: ViewMut<'_, f32>,
-) {
-    let (input, window) = (&task.params.input, &task.params.window);
-    let first_y = window.y.first_input(run.y);
-    let mut channel = 0;
-    for segment in task.source.segments() {
-        let mut rows = [None; PATCH];
-        for (i, row) in rows.iter_mut().enumerate() {
-            let y = first_y + i as isize;
-            if y >= 0 && y < input.h as isize {
-                *row = Some(task.source.row(segment, image, y as usize));
-            }
-        }
-        let patches = Patches { rows, segment, channel, width: input.w as isize, prologue: task.prologue };
-        for patch in 0..run.count {
-            let x = window.x.first_input(run.x + OUT * patch);
-            patches.transform::<S, T, OUT>(s, layout, x, v.from(patch * layout.channels + channel));
-        }
-        channel += segment.channels as usize;
-    }
-}
-
-/// The patches of a run in one segment.
-struct Patches<'a, const PATCH: usize> {
-    /// The input rows; `None` is padding.
-    rows: [Option<View<'a, f32>>; PATCH],
-    segment: &'a Segment,
-    /// The segment's first channel.
-    channel: usize,
-    /// Pixels of a row.
-    width: isize,
-    prologue: Option<Prologue<'a>>,
-}
-
-impl<const PATCH: usize> Patches<'_, PATCH> {
-    /// Transforms all channels of the patch that begins at input column `x`.
-    #[inline(always)]
-    fn transform<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize>(
-        &self,
-        s: S,
-        layout: &Layout,
-        x: isize,
-        v: ViewMut<'_, f32>,
-    ) {
-        let channels = self.segment.channels as usize;
-        let whole = x >= 0 && x + PATCH as isize <= self.width && self.prologue.is_none();
-        let whole = if whole { self.whole_rows() } else { None };
-        let mut c = 0;
-        while c < channels {
-            let count = (channels - c).min(LANES);
-            let patch = match &whole {
-                Some(rows) if count == LANES => self.load_whole(s, rows, x as usize, c),
-                _ => self.load(s, x, c, count),
-            };
-            transform_patch::<S, T, OUT, PATCH>(s, &patch, layout.v_plane, v.from(c), count);
-            c += count;
-        }
-    }
-
-    /// The rows, if none is padding.
-    #[inline(always)]
-    fn whole_rows(&self) -> Option<[View<'_, f32>; PATCH]> {
-        let first = self.rows[0]?;
-        let mut rows = [first; PATCH];
-        for (whole, row) in rows.iter_mut().zip(&self.rows) {
-            *whole = (*row)?;
-        }
-        Some(rows)
-    }
-
-    /// Channels `c..c + 16` of a patch without padding and prologue.
-    #[inline(always)]
-    fn load_whole<S: Simd>(
-        &self,
-        s: S,
-        rows: &[View<'_, f32>; PATCH],
-        x: usize,
-        c: usize,
-    ) -> [[S::F32; PATCH]; PATCH] {
-        let pixel = self.segment.rows.pixel_stride as usize;
-        let mut patch = [[s.splat(0.0); PATCH]; PATCH];
-        for (row, view) in patch.iter_mut().zip(rows) {
-            for (j, d) in row.iter_mut().enumerate() {
-                *d = view.load(s, (x + j) * pixel + c);
-            }
-        }
-        patch
-    }
-
-    /// Channels `c..c + count` of a patch, the prologue applied; 0 in the padding.
-    #[inline(always)]
-    fn load<S: Simd>(&self, s: S, x: isize, c: usize, count: usize) -> [[S::F32; PATCH]; PATCH] {
-        let pixel = self.segment.rows.pixel_stride as usize;
-        let mut patch = [[s.splat(0.0); PATCH]; PATCH];
-        for (row, view) in patch.iter_mut().zip(&self.rows) {
-            let Some(view) = view else { continue };
-            for (j, d) in row.iter_mut().enumerate() {
-                let x = x + j as isize;
-                if x >= 0 && x < self.width {
-                    *d = self.apply(s, view.load_partial(s, x as usize * pixel + c, count), c);
-                }
-            }
-        }
-        patch
-    }
-
-    /// Applies the prologue, if there is one, to channels from `c` on.
-    #[inline(always)]
-    fn apply<S: Simd>(&self, s: S, x: S::F32, c: usize) -> S::F32 {
-        let Some(prologue) = &self.prologue else { return x };
-        let scale = channel_lanes(s, &prologue.scale, self.channel + c);
-        let shift = channel_lanes(s, &prologue.shift, self.channel + c);
-        LaneFunction::new(s, &prologue.activation).apply(s, s.mul_add(x, scale, shift))
-    }
-}
-
-/// Writes `Bᵀ d B`, the first `count` lanes of each frequency.
-#[inline(always)]
-fn transform_patch<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize, const PATCH: usize>(
-    s: S,
-    d: &[[S::F32; PATCH]; PATCH],
-    plane: usize,
-    v: ViewMut<'_, f32>,
-    count: usize,
-) {
-    // Columns first, then rows: what is done is a row of frequencies, whose planes follow each other. Loops without closures:
-    // the methods of arrays are not inlined here, and without inlining there are no instructions of the level.
-    let mut columns = [[s.splat(0.0); PATCH]; PATCH];
-    for (j, column) in columns.iter_mut().enumerate() {
-        *column = T::input(s, column_of(s, d, j));
-    }
-    for i in 0..PATCH {
-        for (j, place) in T::input(s, column_of(s, &columns, i)).into_iter().enumerate() {
-            v.store_partial(s, (PATCH * i + j) * plane, place, count);
-        }
-    }
-}
-
-/// Column `j` of a matrix.
-#[inline(always)]
-fn column_of<S: Simd, const ROWS: usize, const COLUMNS: usize>(
-    s: S,
-    matrix: &[[S::F32; COLUMNS]; ROWS],
-    j: usize,
-) -> [S::F32; ROWS] {
-    let mut column = [s.splat(0.0); ROWS];
-    for (element, row) in column.iter_mut().zip(matrix) {
-        *element = row[j];
-    }
-    column
-}
-
-/// Finishes the outputs `Aᵀ M A` of the patches of a run, those that lie in the band and the picture.
-#[inline(always)]
-fn transform_output<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize, const PATCH: usize>(
-    s: S,
-    task: &ConvTask<'_>,
-    layout: &Layout,
-    band: &Band,
-    run: &PatchRun,
-    panels: Range<usize>,
-    m: View<'_, f32>,
-) {
-    let (output, pixel) = (&task.params.output, task.sink.pixel_stride());
-    let residual = task.epilogue.residual.and_then(|source| source.single());
-    let residual_pixel = residual.map_or(0, |segment| segment.rows.pixel_stride as usize);
-    let sink = task.sink.memory();
-    let mut starts = [None; OUT];
-    for (i, start) in starts.iter_mut().enumerate() {
-        let y = run.y + i;
-        if band.rows.contains(&y) {
-            let residual = residual.map_or(0, |segment| segment.rows.row_start(band.image, y));
-            *start = Some((task.sink.rows().row_start(band.image, y), residual));
-        }
-    }
-    for panel in panels.clone() {
-        let channel = panel * LANES;
-        let count = (output.c as usize - channel).min(LANES);
-        let epilogue = PanelEpilogue::new(s, &task.epilogue, channel, count);
-        let m = m.from((panel - panels.start) * LANES);
-        for patch in 0..run.count {
-            let first = run.x + OUT * patch;
-            let tile = tile::<S, T, OUT, PATCH>(s, layout, m.from(patch * GROUP));
-            let columns = OUT.min(output.w as usize - first);
-            for (row, start) in tile.into_iter().zip(&starts) {
-                let Some((start, residual)) = start else { continue };
-                for (x, sums) in (first..).zip(row).take(columns) {
-                    epilogue.store(s, sums, &sink, start + x * pixel, residual + x * residual_pixel);
-                }
-            }
-        }
-    }
-}
-
-/// `Aᵀ M A` of one patch and panel.
-#[inline(always)]
-fn tile<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize, const PATCH: usize>(
-    s: S,
-    layout: &Layout,
-    m: View<'_, f32>,
-) -> [[S::F32; OUT]; OUT] {
-    let mut columns = [[s.splat(0.0); OUT]; PATCH];
-    for (j, column) in columns.iter_mut().enumerate() {
-        let mut sums = [s.splat(0.0); PATCH];
-        for (i, sum) in sums.iter_mut().enumerate() {
-            *sum = m.load(s, (PATCH * i + j) * layout.m_plane);
-        }
-        *column = T::output(s, sums);
-    }
-    let mut tile = [[s.splat(0.0); OUT]; OUT];
-    for (i, row) in tile.iter_mut().enumerate() {
-        *row = T::output(s, column_of(s, &columns, i));
-    }
-    tile
 }

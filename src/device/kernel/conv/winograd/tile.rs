@@ -18,8 +18,11 @@ pub(super) trait Tile<const OUT: usize, const PATCH: usize> {
     /// Terms after which the sum over `channels` channels is broken.
     fn chain_terms(channels: usize) -> usize;
 
-    /// `Bᵀ d`
-    fn input<S: Simd>(s: S, d: [S::F32; PATCH]) -> [S::F32; PATCH];
+    /// The rows of `Bᵀ` in pairs that share terms.
+    const PAIRS: &'static [[usize; 2]];
+
+    /// The two elements of `Bᵀ d` of a pair of rows.
+    fn input<S: Simd, const PAIR: usize>(s: S, d: [S::F32; PATCH]) -> [S::F32; 2];
 
     /// `Aᵀ m`
     fn output<S: Simd>(s: S, m: [S::F32; PATCH]) -> [S::F32; OUT];
@@ -34,9 +37,11 @@ impl Tile<2, 4> for TwoByTwo {
         super::super::chain_terms(channels)
     }
 
+    const PAIRS: &'static [[usize; 2]] = &[[0, 3], [1, 2]];
+
     #[inline(always)]
-    fn input<S: Simd>(s: S, [d0, d1, d2, d3]: [S::F32; 4]) -> [S::F32; 4] {
-        [s.sub(d0, d2), s.add(d1, d2), s.sub(d2, d1), s.sub(d1, d3)]
+    fn input<S: Simd, const PAIR: usize>(s: S, [d0, d1, d2, d3]: [S::F32; 4]) -> [S::F32; 2] {
+        if const { PAIR == 0 } { [s.sub(d0, d2), s.sub(d1, d3)] } else { [s.add(d1, d2), s.sub(d2, d1)] }
     }
 
     #[inline(always)]
@@ -76,23 +81,21 @@ impl Tile<4, 6> for FourByFour {
         super::super::broken_every(if channels <= 64 { 32 } else { 64 }, channels)
     }
 
+    const PAIRS: &'static [[usize; 2]] = &[[1, 2], [3, 4], [0, 5]];
+
     #[inline(always)]
-    fn input<S: Simd>(s: S, [d0, d1, d2, d3, d4, d5]: [S::F32; 6]) -> [S::F32; 6] {
-        let (p, q, p2q2) = (s.splat(P[0]), s.splat(Q[0]), s.splat(P[1] * Q[1]));
-        let (minus_p, minus_p2, minus_q, minus_q2) =
-            (s.splat(-P[0]), s.splat(-P[1]), s.splat(-Q[0]), s.splat(-Q[1]));
-        let minus_sum = s.splat(-(P[1] + Q[1]));
-        // x⁴ − q²x² and x³ − q²x, the even and the odd part for ±p; likewise for ±q.
-        let (even_p, odd_p) = (s.mul_add(minus_q2, d2, d4), s.mul_add(minus_q2, d1, d3));
-        let (even_q, odd_q) = (s.mul_add(minus_p2, d2, d4), s.mul_add(minus_p2, d1, d3));
-        [
-            s.mul_add(p2q2, d0, s.mul_add(minus_sum, d2, d4)),
-            s.mul_add(p, odd_p, even_p),
-            s.mul_add(minus_p, odd_p, even_p),
-            s.mul_add(q, odd_q, even_q),
-            s.mul_add(minus_q, odd_q, even_q),
-            s.mul_add(p2q2, d1, s.mul_add(minus_sum, d3, d5)),
-        ]
+    fn input<S: Simd, const PAIR: usize>(s: S, [d0, d1, d2, d3, d4, d5]: [S::F32; 6]) -> [S::F32; 2] {
+        if const { PAIR == 2 } {
+            let (p2q2, minus_sum) = (s.splat(P[1] * Q[1]), s.splat(-(P[1] + Q[1])));
+            return [
+                s.mul_add(p2q2, d0, s.mul_add(minus_sum, d2, d4)),
+                s.mul_add(p2q2, d1, s.mul_add(minus_sum, d3, d5)),
+            ];
+        }
+        // Of the points ±x, the other two being ±y: x⁴ − y²x² and x³ − y²x, the even and the odd part.
+        let [x, y2] = if const { PAIR == 0 } { [P[0], Q[1]] } else { [Q[0], P[1]] };
+        let (even, odd) = (s.mul_add(s.splat(-y2), d2, d4), s.mul_add(s.splat(-y2), d1, d3));
+        [s.mul_add(s.splat(x), odd, even), s.mul_add(s.splat(-x), odd, even)]
     }
 
     #[inline(always)]
