@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::from_compiled(compile(&graph, &CompileOptions::default().winograd(false))?);
     fs::write(out.join("digits.salto"), model.program_bytes())?;
 
-    let mut golden = format!("const ARENA_LEN: usize = {};\n", model.arena_len());
+    let (arena, steps) = (model.arena_len(), model.program().step_count());
+    let mut golden = format!("const ARENA_LEN: usize = {arena};\nconst STEPS: usize = {steps};\n");
     for (name, row) in [("input", 64), ("output", 10)] {
         let values = floats(&fs::read(format!("{DIGITS}/golden_{name}.npy"))?)
             .ok_or("not the float32 .npy file it should be")?;

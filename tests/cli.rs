@@ -11,6 +11,8 @@ use npyz::WriterBuilder as _;
 mod files_read;
 #[path = "cli/front_door.rs"]
 mod front_door;
+#[path = "cli/measure.rs"]
+mod measure;
 #[path = "cli/zoo.rs"]
 mod zoo;
 
@@ -134,26 +136,6 @@ fn inspect_shows_layers_and_the_peak() {
         .sum();
     assert_eq!(memory["peak"]["live_bytes"].as_u64(), Some(live));
     assert!(answer(&["inspect", DIGITS]).contains("and again by"), "a skip lives at the peak");
-}
-
-#[test]
-fn bench_measures() {
-    let report = json(&["bench", DIGITS, "--threads", "1", "--reps", "3"]);
-    let (min, median) = (report["min_seconds"].as_f64(), report["median_seconds"].as_f64());
-    assert!(min > Some(0.0) && median >= min);
-    assert!(report["max_seconds"].as_f64() >= median);
-    let steps = report["steps"].as_array().expect("steps");
-    assert_eq!(steps.len(), json(&["inspect", DIGITS])["layers"].as_array().map_or(0, Vec::len));
-    let shares: f64 = steps.iter().filter_map(|step| step["share"].as_f64()).sum();
-    assert!((shares - 1.0).abs() < 1e-9);
-    assert!(
-        steps[0]["median_seconds"].as_f64() > Some(0.0) && steps[0]["gflop_per_second"].as_f64() > Some(0.0)
-    );
-    let text = answer(&["bench", DIGITS, "--reps", "1"]);
-    assert!(
-        text.contains("GFLOP/s") && text.contains("share") && text.contains(" ms max of 1 run"),
-        "{text}"
-    );
 }
 
 #[test]

@@ -8,16 +8,18 @@
 use core::fmt;
 use core::panic::PanicInfo;
 
-use cortex_m as _;
+use cortex_m::Peripherals;
+use cortex_m::peripheral::SYST;
+use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::entry;
 use cortex_m_semihosting::debug::{EXIT_FAILURE, EXIT_SUCCESS, exit};
 use cortex_m_semihosting::hprintln;
 use salto::device::engine::operators::{Conv, Pool, Softmax};
-use salto::device::engine::{AlignedArena, Engine, EngineError};
-use salto::device::program::{Aligned, Program, ProgramError};
+use salto::device::engine::{AlignedArena, Engine, EngineError, StepHook};
+use salto::device::program::{Aligned, Program, ProgramError, Step};
 use salto::ops;
 
-// ARENA_LEN (bytes), GOLDEN_INPUT and GOLDEN_OUTPUT, made by build.rs.
+// ARENA_LEN (bytes), STEPS, GOLDEN_INPUT and GOLDEN_OUTPUT, made by build.rs.
 include!(concat!(env!("OUT_DIR"), "/golden.rs"));
 
 /// The compiled network, in flash.
@@ -56,7 +58,9 @@ fn check(arena: &mut [u8]) -> Result<f32, Failure> {
     let program = Program::from_bytes(NETWORK)?;
     hprintln!("program: {} bytes of flash; arena: {} bytes of RAM", NETWORK.len(), arena.len());
     // Operators that are not named are not linked.
-    let mut engine = Engine::with_operators(&program, arena, ops![Conv, Pool, Softmax])?;
+    let engine = Engine::with_operators(&program, arena, ops![Conv, Pool, Softmax])?;
+    let mut ticks = Ticks::new();
+    let mut engine = engine.with_hook(&mut ticks);
     let mut worst = 0.0f32;
     for (picture, expected) in GOLDEN_INPUT.iter().zip(&GOLDEN_OUTPUT) {
         engine.set_input(0, picture)?;
@@ -68,7 +72,46 @@ fn check(arena: &mut [u8]) -> Result<f32, Failure> {
         hprintln!("{}: {} billionths from onnxruntime", label, billionths(difference));
         worst = if difference <= worst { worst } else { difference };
     }
+    for (step, ticks) in program.steps().zip(ticks.steps) {
+        hprintln!("{}: {} ticks", step.name, ticks);
+    }
     Ok(worst)
+}
+
+/// Times every step by the core's timer (an emulator's ticks follow its own clock).
+struct Ticks {
+    started: u32,
+    /// Of all runs.
+    steps: [u32; STEPS],
+}
+
+/// The most that the timer, which has 24 bits, counts down from.
+const RELOAD: u32 = (1 << 24) - 1;
+
+impl Ticks {
+    /// Starts the timer.
+    fn new() -> Self {
+        if let Some(Peripherals { mut SYST, .. }) = Peripherals::take() {
+            SYST.set_clock_source(SystClkSource::Core);
+            SYST.set_reload(RELOAD);
+            SYST.clear_current();
+            SYST.enable_counter();
+        }
+        Self { started: 0, steps: [0; STEPS] }
+    }
+}
+
+impl StepHook for Ticks {
+    fn before(&mut self, _: usize, _: &Step<'_>) {
+        self.started = SYST::get_current();
+    }
+
+    fn after(&mut self, index: usize, _: &Step<'_>) {
+        let ticks = self.started.wrapping_sub(SYST::get_current()) & RELOAD;
+        if let Some(step) = self.steps.get_mut(index) {
+            *step = step.wrapping_add(ticks);
+        }
+    }
 }
 
 /// The largest absolute difference of two lists; NaN or a missing element counts as infinite.

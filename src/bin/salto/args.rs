@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Measure a network's time
     Bench(Bench),
+    /// Measure each layer: its time, its speed, and how near that is to what the machine can do
+    Profile(Profile),
     /// Show layers, shapes, work, weights, and where RAM peaks and why
     Inspect(Inspect),
     /// Compile a network into a program for `run` or for a device
@@ -178,9 +180,32 @@ pub(crate) struct Bench {
     pub(crate) network: Network,
     #[command(flatten)]
     pub(crate) threads: Threads,
+    /// A picture or array for the input NAME instead of noise, as `run` takes it
+    #[arg(long = "input", short, value_name = "[NAME=]FILE")]
+    pub(crate) inputs: Vec<String>,
+    /// Where to write an output of the last run as .npy, in the model's own layout
+    #[arg(long = "output", short, value_name = "[NAME=]OUT.npy")]
+    pub(crate) outputs: Vec<String>,
     /// Runs that are timed
     #[arg(long, value_name = "R", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) reps: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Profile {
+    #[command(flatten)]
+    pub(crate) network: Network,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    /// Runs that are timed
+    #[arg(long, value_name = "R", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) reps: u32,
+    /// Draw the layers' times as bars
+    #[arg(long, value_name = "OUT.svg")]
+    pub(crate) svg: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,16 +1,20 @@
 //! `salto bench`
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use salto::host::report::{Align, Bytes, Count, Inspection, Layer, Table};
-use salto::host::{Result, Session, SessionOptions};
+use salto::host::report::{Align, Bytes, Count, Table};
+use salto::host::{Model, Result, Session, SessionOptions};
 use serde::Serialize;
 
-use crate::args::Bench;
+use crate::args::{Bench, Picture};
+use crate::array::Array;
+use crate::inputs::{Runs, assign, assign_inputs, names_of};
+use crate::output;
 use crate::progress::Progress;
-use crate::run::counted;
-use crate::stopwatch::Stopwatch;
+use crate::run::{counted, open_outputs};
+use crate::steps::{self, StepTime, gflop, median};
 use crate::{answer, model};
 
 /// The most runs that are timed step by step.
@@ -28,6 +32,10 @@ struct Report {
     min_seconds: f64,
     median_seconds: f64,
     max_seconds: f64,
+    /// Of each run in turn: input handed over in the model's layout, inference, output fetched.
+    wall_ms: Vec<f64>,
+    /// Of each run, the time of all the process's threads on their cores; none where the system does not tell.
+    cpu_ms: Option<Vec<f64>>,
     macs: u64,
     /// Of the median run, two operations for each multiply-accumulate.
     gflop_per_second: f64,
@@ -43,104 +51,103 @@ struct Report {
     steps: Vec<StepTime>,
 }
 
-/// The time of a step.
-#[derive(Clone, Debug, Serialize)]
-struct StepTime {
-    step: usize,
-    name: String,
-    operator: String,
-    algorithm: String,
-    /// The median of all watched runs.
-    median_seconds: f64,
-    /// Of the sum of all steps' times, from 0 to 1.
-    share: f64,
-    macs: u64,
-    /// Two operations for each multiply-accumulate; none for steps that do not multiply.
-    gflop_per_second: Option<f64>,
-}
-
-/// Runs a network on noise and measures its time.
+/// Runs a network on noise, or on what it is given, and measures its time.
 pub(crate) fn bench(arguments: &Bench) -> Result<String> {
     let model = model::load(&arguments.network, arguments.threads.known())?;
+    let (inputs, files) = read_inputs(arguments, &model)?;
+    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let mut taken = model::files_read(&arguments.network);
+    taken.extend(files);
+    let destinations = assign("output", &arguments.outputs, &names_of(model.outputs()))?;
+    let destinations = open_outputs(&destinations, &taken)?;
     let mut session = model
         .session_with(&SessionOptions { threads: arguments.threads.count(), ..SessionOptions::default() })?;
     let inspection = model::inspection(&model, session.threads());
-    let inputs: Vec<Vec<f32>> = model.inputs().iter().map(|port| noise(port.len())).collect();
-    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
     let reps = arguments.reps as usize;
-    let seconds = time(&mut session, &inputs, reps)?;
+    let times = time(&mut session, &inputs, reps)?;
     let watched_runs = reps.min(WATCHED_RUNS);
-    let mut stopwatch = Stopwatch::default();
-    for _ in 0..watched_runs {
-        session.run_watched(&inputs, &mut stopwatch)?;
-    }
-    let median_seconds = median(&seconds);
+    let steps = steps::measure(&mut session, &inputs, &inspection, watched_runs)?;
+    let mut sorted: Vec<f64> = times.wall_ms.iter().map(|ms| 1e-3 * ms).collect();
+    sorted.sort_by(f64::total_cmp);
+    let median_seconds = median(&sorted);
     let report = Report {
         threads: session.threads(),
         level: session.level().name(),
         reps,
-        min_seconds: seconds[0],
+        min_seconds: sorted[0],
         median_seconds,
-        max_seconds: seconds[reps - 1],
+        max_seconds: sorted[reps - 1],
+        wall_ms: times.wall_ms,
+        cpu_ms: times.cpu_ms,
         macs: inspection.macs,
         gflop_per_second: gflop(inspection.macs) / median_seconds,
         arena_bytes: session.arena_len() as u64,
         memory: inspection.memory.arena_words(),
         weight_bytes: inspection.weight_bytes,
         watched_runs,
-        steps: step_times(&inspection, stopwatch),
+        steps,
     };
+    let mut written = Vec::new();
+    for ((port, data), destination) in model.outputs().iter().zip(times.outputs).zip(destinations) {
+        let Some(mut file) = destination else { continue };
+        let shape = port.model_dims().iter().map(|dim| *dim as usize).collect();
+        file.write(&Array { shape, data }.to_npy()?)?;
+        written.push(file);
+    }
+    output::commit(written)?;
     answer(arguments.json, || report.text(), &report)
 }
 
-/// The seconds of each of `reps` runs, sorted.
-fn time(session: &mut Session, inputs: &[&[f32]], reps: usize) -> Result<Vec<f64>> {
+/// The inputs of the first run that the given files make, or noise; and the files.
+fn read_inputs(arguments: &Bench, model: &Model) -> Result<(Vec<Vec<f32>>, Vec<PathBuf>)> {
+    if arguments.inputs.is_empty() {
+        return Ok((steps::noise_for(model), Vec::new()));
+    }
+    let files = assign_inputs(&arguments.inputs, &names_of(model.inputs()))?;
+    let runs = Runs::read(model.inputs(), &files, &Picture::default())?;
+    Ok((runs.get(0).into_iter().map(<[f32]>::to_vec).collect(), files.into_iter().flatten().collect()))
+}
+
+/// What `reps` runs took, and what the last one gave.
+struct Times {
+    wall_ms: Vec<f64>,
+    cpu_ms: Option<Vec<f64>>,
+    outputs: Vec<Vec<f32>>,
+}
+
+/// Times runs.
+fn time(session: &mut Session, inputs: &[&[f32]], reps: usize) -> Result<Times> {
     let mut outputs: Vec<Vec<f32>> =
         session.model().outputs().iter().map(|port| vec![0.0; port.len()]).collect();
-    let mut outputs: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
     // The first run meets cold caches and pages that the system has yet to give.
-    session.run_into(inputs, &mut outputs)?;
+    session.run_into(inputs, &mut slices)?;
     let progress = Progress::new("run", reps);
-    let mut seconds = Vec::with_capacity(reps);
+    let (mut wall_ms, mut cpu_ms) = (Vec::with_capacity(reps), Some(Vec::with_capacity(reps)));
     for rep in 0..reps {
-        let start = Instant::now();
-        session.run_into(inputs, &mut outputs)?;
-        seconds.push(start.elapsed().as_secs_f64());
+        let (cpu, start) = (cpu_seconds(), Instant::now());
+        session.run_into(inputs, &mut slices)?;
+        wall_ms.push(1e3 * start.elapsed().as_secs_f64());
+        match (&mut cpu_ms, cpu, cpu_seconds()) {
+            (Some(all), Some(before), Some(after)) => all.push(1e3 * (after - before)),
+            _ => cpu_ms = None,
+        }
         progress.show(rep + 1);
     }
-    seconds.sort_by(f64::total_cmp);
-    Ok(seconds)
+    Ok(Times { wall_ms, cpu_ms, outputs })
 }
 
-/// Each step's time and its share of all.
-fn step_times(inspection: &Inspection, stopwatch: Stopwatch) -> Vec<StepTime> {
-    let medians = stopwatch.into_sorted_seconds().map(|seconds| median(&seconds));
-    let step = |(layer, seconds): (&Layer, f64)| StepTime {
-        step: layer.step,
-        name: layer.name.clone(),
-        operator: layer.operator.clone(),
-        algorithm: layer.algorithm.clone(),
-        median_seconds: seconds,
-        share: 0.0,
-        macs: layer.macs,
-        gflop_per_second: (layer.macs > 0 && seconds > 0.0).then(|| gflop(layer.macs) / seconds),
-    };
-    let mut steps: Vec<StepTime> = inspection.layers.iter().zip(medians).map(step).collect();
-    let all: f64 = steps.iter().map(|step| step.median_seconds).sum();
-    for step in &mut steps {
-        step.share = if all > 0.0 { step.median_seconds / all } else { 0.0 };
-    }
-    steps
+/// The time that all threads of this process have had on cores so far.
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "other systems have none")]
+fn cpu_seconds() -> Option<f64> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Some(time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64)
 }
 
-/// The middle of sorted numbers.
-fn median(sorted: &[f64]) -> f64 {
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// Thousands of millions of floating-point operations.
-fn gflop(macs: u64) -> f64 {
-    2e-9 * macs as f64
+#[cfg(not(unix))]
+fn cpu_seconds() -> Option<f64> {
+    None
 }
 
 impl Report {
@@ -198,14 +205,4 @@ impl Report {
         }
         table
     }
-}
-
-/// Numbers between −1 and 1, the same every time: a linear congruential generator's upper bits.
-fn noise(len: usize) -> Vec<f32> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
 }

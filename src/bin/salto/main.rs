@@ -4,6 +4,7 @@
 
 mod args;
 mod array;
+mod bars;
 mod bench;
 mod classes;
 mod compile;
@@ -16,8 +17,10 @@ mod overlay;
 mod picture;
 mod plan;
 mod problem;
+mod profile;
 mod progress;
 mod run;
+mod steps;
 mod stopwatch;
 mod zoo;
 
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match &arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
+        Command::Profile(arguments) => profile::profile(arguments),
         Command::Inspect(arguments) => model::inspect(arguments),
         Command::Compile(arguments) => compile::compile(arguments),
         Command::Plan(arguments) => plan::plan(arguments),

@@ -172,7 +172,7 @@ fn numbered(path: &Path, number: usize, count: usize) -> PathBuf {
 }
 
 /// The file of each output, open; none for outputs that are not written.
-fn open_outputs(outputs: &[Vec<PathBuf>], taken: &[PathBuf]) -> Result<Vec<Option<Output>>> {
+pub(crate) fn open_outputs(outputs: &[Vec<PathBuf>], taken: &[PathBuf]) -> Result<Vec<Option<Output>>> {
     let mut open = Vec::new();
     let mut paths: Vec<&Path> = Vec::new();
     for files in outputs {

@@ -34,6 +34,9 @@ pub struct Layer {
     pub parameters: u64,
     /// Bytes of weights, bias and other constants, padding of their layout included.
     pub weight_bytes: u64,
+    /// Bytes of operands, constants and output, each counted once: the least that moves between memory and the core if no
+    /// cache holds any of it.
+    pub moved_bytes: u64,
     /// Bytes of scratch for one worker.
     pub scratch_bytes: u64,
     /// Bytes of all buffers that live while it runs, scratch included.
@@ -44,6 +47,7 @@ impl Layer {
     /// The row of a step; `live_bytes` is left to the memory report.
     pub(super) fn new(number: usize, step: &Step<'_>) -> Self {
         let constants = step.places.iter().filter(|place| place.space == Space::Constants as u32);
+        let weight_bytes: u64 = constants.map(|place| u64::from(place.len)).sum();
         Self {
             step: number,
             name: step.name.to_string(),
@@ -53,7 +57,8 @@ impl Layer {
             output: output(&step.params),
             macs: macs(&step.params),
             parameters: parameters(step),
-            weight_bytes: constants.map(|place| u64::from(place.len)).sum(),
+            weight_bytes,
+            moved_bytes: weight_bytes + activation_bytes(step),
             scratch_bytes: step.scratch.map_or(0, |scratch| u64::from(scratch.len)),
             live_bytes: 0,
         }
@@ -92,6 +97,38 @@ fn macs(params: &Params<'_>) -> u64 {
         Params::ConvTranspose(conv) => product(&conv.input, &conv.window, conv.groups, conv.output.c),
         _ => 0,
     }
+}
+
+/// Bytes of the operands in the arena and of the output.
+fn activation_bytes(step: &Step<'_>) -> u64 {
+    let len = |extent: &Extent| {
+        [extent.n, extent.h, extent.w, extent.c].into_iter().map(u64::from).fold(1, u64::saturating_mul)
+    };
+    let residual = |output: &Extent| if step.source(1).is_empty() { 0 } else { len(output) };
+    let elements = match &step.params {
+        Params::Conv(conv) => len(&conv.input) + len(&conv.output) + residual(&conv.output),
+        Params::ConvTranspose(conv) => len(&conv.input) + len(&conv.output) + residual(&conv.output),
+        Params::Pool(pool) => len(&pool.input) + len(&pool.output),
+        Params::Binary(binary) => {
+            let operands = [binary.a, binary.b].into_iter().enumerate();
+            let present = operands.filter(|(i, _)| !step.source(*i).is_empty());
+            len(&binary.output) + present.map(|(_, extent)| len(&extent)).sum::<u64>()
+        }
+        Params::Map(map) => 2 * len(&map.extent),
+        Params::Resize(resize) => len(&resize.input) + len(&resize.output),
+        Params::Interpolate(resize) => len(&resize.input) + len(&resize.output),
+        Params::Rearrange(copy) => {
+            u64::from(copy.input_len) + copy.dims.iter().map(|dim| u64::from(*dim)).product::<u64>()
+        }
+        Params::Softmax(softmax) => {
+            2 * [softmax.outer, softmax.axis, softmax.inner].map(u64::from).iter().product::<u64>()
+        }
+        Params::Normalize(norm) => {
+            2 * [norm.outer, norm.spatial, norm.groups, norm.inner].map(u64::from).iter().product::<u64>()
+        }
+    };
+    let in_arena = step.places.iter().filter(|place| place.space == Space::Arena as u32);
+    elements * size_of::<f32>() as u64 + in_arena.map(|place| u64::from(place.len)).sum::<u64>()
 }
 
 fn algorithm(params: &Params<'_>) -> String {

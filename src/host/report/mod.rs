@@ -6,6 +6,8 @@
 mod inspection;
 mod layer;
 mod memory;
+#[cfg(feature = "std")]
+mod peak;
 mod table;
 mod units;
 
@@ -15,5 +17,7 @@ mod tests;
 pub use inspection::{Inspection, PortReport};
 pub use layer::Layer;
 pub use memory::{BufferReport, MemoryReport, Peak, Resident};
+#[cfg(feature = "std")]
+pub use peak::peak_gflop_per_second;
 pub use table::{Align, Table};
 pub use units::{Bytes, Count};
