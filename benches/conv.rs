@@ -129,7 +129,7 @@ fn bench_layer(c: &mut Criterion, name: &str, params: &ConvParams) {
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(500));
     for level in Level::NAMES.iter().filter_map(|name| Level::named(name)) {
-        let band = Band { image: 0, rows: 0..params.output.h as usize };
+        let band = Band::of_rows(0, 0..params.output.h as usize);
         group.bench_function(BenchmarkId::from_parameter(level.name()), |b| {
             b.iter(|| {
                 let scratch = ViewMut::new(scratch.as_mut());

@@ -59,7 +59,7 @@ fn levels() -> impl Iterator<Item = Level> {
 
 /// All rows of the one picture.
 fn whole(output: &Extent) -> Band {
-    Band { image: 0, rows: 0..output.h as usize }
+    Band::of_rows(0, 0..output.h as usize)
 }
 
 /// Runs `kernel` at every level.

@@ -78,12 +78,21 @@ fn dead_bytes_have_no_influence_on_compiled_networks() {
 fn bits_do_not_depend_on_the_number_of_threads() {
     let bytes = large();
     let program = Program::from_bytes(bytes.bytes()).unwrap();
-    let expected = run(&program);
+    check_threads(&program);
+    // Its deep layers are divided by channels, the others by rows.
+    let graph = zoo::resnet8(&zoo::Options::default(), Seeded::new(3)).unwrap();
+    let compiled = compile(&graph, &CompileOptions::default()).unwrap();
+    check_threads(&Program::from_bytes(compiled.bytes()).unwrap());
+}
+
+/// Every number of threads must give the bits of one.
+fn check_threads(program: &Program<'_>) {
+    let expected = run(program);
     for threads in 1..=4 {
         let pool = ThreadPool::new(threads).unwrap();
         assert_eq!(pool.workers(), threads);
         let mut arena = Guarded::zeros(program.arena_len(threads));
-        let engine = Engine::new(&program, arena.bytes_mut()).unwrap();
+        let engine = Engine::new(program, arena.bytes_mut()).unwrap();
         let mut engine = engine.with_executor(&pool).unwrap();
         for _ in 0..3 {
             set_inputs(&mut engine);

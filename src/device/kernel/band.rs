@@ -9,13 +9,29 @@ use crate::device::tensor::{Activation, ActivationKind, Extent, Rows, Segment};
 
 use super::activate;
 
-/// A range of output rows of one picture of the batch: the unit of work of every spatial kernel.
+/// A range of output rows, or of output channels, of one picture of the batch: the unit of work of every spatial kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Band {
     /// Which picture.
     pub image: usize,
     /// Which output rows.
     pub rows: Range<usize>,
+    /// Which output channels, as far as there are so many. Only convolutions that say so
+    /// ([`conv_f32_channel_multiple`](super::conv_f32_channel_multiple)) compute a part of them; every other kernel computes all.
+    pub channels: Range<usize>,
+}
+
+impl Band {
+    /// All channels of the rows `rows` of picture `image`.
+    pub const fn of_rows(image: usize, rows: Range<usize>) -> Self {
+        Self { image, rows, channels: 0..usize::MAX }
+    }
+
+    /// The panels of 16 channels that the band has of `channels` channels.
+    #[inline(always)]
+    pub(super) fn panels(&self, channels: usize) -> Range<usize> {
+        self.channels.start.min(channels) / LANES..self.channels.end.min(channels).div_ceil(LANES)
+    }
 }
 
 /// A readable operand: channel segments, each with rows somewhere in one memory.

@@ -33,8 +33,9 @@ pub use activation::activate;
 pub use band::{Band, Epilogue, Prologue, Sink, Source};
 pub use binary::{BinaryTask, Operand, binary_f32, binary_f32_is_valid};
 pub use conv::{
-    ConvTask, conv_f32, conv_f32_band_multiple, conv_f32_is_valid, conv_f32_scratch_len, conv_f32_suits,
-    conv_f32_weight_len, winograd_2x2_transform, winograd_4x4_transform, winograd_block,
+    ConvTask, conv_f32, conv_f32_band_multiple, conv_f32_channel_multiple, conv_f32_is_valid,
+    conv_f32_scratch_len, conv_f32_suits, conv_f32_weight_len, winograd_2x2_transform,
+    winograd_4x4_transform, winograd_block,
 };
 pub use conv_transpose::{
     ConvTransposeTask, conv_transpose_f32, conv_transpose_f32_is_valid, conv_transpose_f32_scratch_len,

@@ -120,7 +120,7 @@ pub type AllOperators =
 fn spatial(output: &Extent, cost: u64) -> Work {
     let Extent { n, h, w, c } = *output;
     let elements = u64::from(n) * u64::from(h) * u64::from(w) * u64::from(c);
-    Work { images: n as usize, rows: h as usize, multiple: 1, cost: elements.saturating_mul(cost) }
+    Work::of_rows([n as usize, h as usize], 1, elements.saturating_mul(cost))
 }
 
 /// Multiply-adds that one evaluation of a function costs, where a load and a store count as one.

@@ -23,7 +23,8 @@ impl Operator for Normalize {
     fn work(step: &Step<'_>) -> Option<Work> {
         let params = params(step)?;
         let [images, rows, multiple] = normalize_f32_rows(params);
-        Some(Work { images, rows, multiple, cost: u64::from(normalize_f32_len(params)?) * FUNCTION_COST })
+        let cost = u64::from(normalize_f32_len(params)?) * FUNCTION_COST;
+        Some(Work::of_rows([images, rows], multiple, cost))
     }
 }
 

@@ -24,7 +24,7 @@ impl Operator for Rearrange {
         let params = params(step)?;
         let rows = rearrange_f32_rows(params)? as usize;
         let cost = u64::from(rearrange_f32_output_len(params)?);
-        Some(Work { images: 1, rows, multiple: 1, cost })
+        Some(Work::of_rows([1, rows], 1, cost))
     }
 }
 

@@ -23,7 +23,7 @@ impl Operator for Softmax {
     fn work(step: &Step<'_>) -> Option<Work> {
         let params = params(step)?;
         let cost = u64::from(softmax_f32_len(params)?) * 2 * FUNCTION_COST;
-        Some(Work { images: 1, rows: params.outer as usize, multiple: 1, cost })
+        Some(Work::of_rows([1, params.outer as usize], 1, cost))
     }
 }
 

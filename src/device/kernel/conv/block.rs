@@ -10,7 +10,8 @@ use crate::device::simd::{LANES, Product, Runs, Simd, View, ViewMut, sum_tile};
 use crate::device::tensor::Rows;
 
 use super::super::band::PanelEpilogue;
-use super::{ConvTask, chain_terms, run_terms};
+use super::super::params::ConvParams;
+use super::{Band, ConvTask, chain_terms, run_terms};
 
 /// Pixels of a block at most. Blocks of 48 to 384 rows measured the same; 96 is a multiple of every tile.
 pub(super) const BLOCK_PIXELS: usize = 96;
@@ -72,11 +73,12 @@ struct Pixels {
     output: [u32; BLOCK_PIXELS],
 }
 
-/// Computes the pixels `pixels` of picture `image`, counted from the start of the picture along its rows.
+/// Computes the pixels `pixels` of the band's picture, counted from the start of the picture along its rows, in the band's
+/// channels.
 pub(super) fn multiply<S: Simd>(
     s: S,
     task: &ConvTask<'_>,
-    image: usize,
+    band: &Band,
     pixels: Range<usize>,
     input: &Input<'_>,
 ) {
@@ -91,21 +93,33 @@ pub(super) fn multiply<S: Simd>(
                 let block = blocks.bound(block)..blocks.bound(block + 1);
                 let first = tiles.bound(block.start);
                 let places = pixels.start + first..pixels.start + tiles.bound(block.end);
-                table.fill(task, image, places, input);
+                table.fill(task, band.image, places, input);
                 for group in 0..task.params.groups as usize {
-                    multiply_block(s, task, group, input, &table, &tiles, block.clone());
+                    let channels = group_channels(task.params, band, group);
+                    multiply_block(s, task, channels, input, &table, &tiles, block.clone());
                 }
             }
         },
     );
 }
 
-/// Computes all outputs of a group for a block of tiles.
+/// The output channels of a group that the band has. Only those of a single group are divided.
+#[inline(always)]
+fn group_channels(params: &ConvParams, band: &Band, group: usize) -> Range<usize> {
+    let outputs = (params.output.c / params.groups) as usize;
+    if params.groups > 1 {
+        return group * outputs..(group + 1) * outputs;
+    }
+    let panels = band.panels(outputs);
+    panels.start * LANES..outputs.min(panels.end * LANES)
+}
+
+/// Computes the channels `channels`, which are of one group, for a block of tiles.
 #[inline(always)]
 fn multiply_block<S: Simd>(
     s: S,
     task: &ConvTask<'_>,
-    group: usize,
+    channels: Range<usize>,
     input: &Input<'_>,
     table: &Pixels,
     tiles: &Split,
@@ -114,8 +128,7 @@ fn multiply_block<S: Simd>(
     let mut sums = [0.0; MAX_TILE[0] * SUMS_STRIDE];
     let sums = ViewMut::new(&mut sums);
     let sink = task.sink.memory();
-    let outputs = (task.params.output.c / task.params.groups) as usize;
-    let mut product = group_product(task, group, input);
+    let mut product = product(task, &channels, input);
     let stride = product.panel_stride();
     let ahead = product.panels() * stride >= FETCHED_WEIGHTS;
     let first = tiles.bound(block.start);
@@ -131,8 +144,8 @@ fn multiply_block<S: Simd>(
             sum_tile(s, &product, &table.input[pixels.clone()], [panel, panels], sums, SUMS_STRIDE);
             for p in 0..panels {
                 let done = (panel + p) * LANES;
-                let count = (outputs - done).min(LANES);
-                let epilogue = PanelEpilogue::new(s, &task.epilogue, group * outputs + done, count);
+                let count = (channels.len() - done).min(LANES);
+                let epilogue = PanelEpilogue::new(s, &task.epilogue, channels.start + done, count);
                 for (r, pixel) in pixels.clone().enumerate() {
                     let lanes = sums.load(s, r * SUMS_STRIDE + p * LANES);
                     let (output, residual) = (table.output[pixel] as usize, table.residual[pixel] as usize);
@@ -144,14 +157,16 @@ fn multiply_block<S: Simd>(
     }
 }
 
-/// The matrix product of one group.
+/// The matrix product that gives the channels `channels`, which are of one group and begin at a panel.
 #[inline(always)]
-fn group_product<'a>(task: &ConvTask<'a>, group: usize, input: &Input<'a>) -> Product<'a> {
+fn product<'a>(task: &ConvTask<'a>, channels: &Range<usize>, input: &Input<'a>) -> Product<'a> {
     let params = task.params;
-    let inputs = (params.input.c / params.groups) as usize;
-    let panels = (params.output.c / params.groups).div_ceil(LANES as u32) as usize;
+    let [inputs, outputs] = [params.input.c, params.output.c].map(|c| (c / params.groups) as usize);
+    let group = channels.start.checked_div(outputs).unwrap_or(0);
+    let first = group * outputs.div_ceil(LANES) + (channels.start - group * outputs) / LANES;
+    let panels = channels.len().div_ceil(LANES);
     let panel_stride = params.window.taps() as usize * inputs * LANES;
-    let weights = task.weights.range(group * panels * panel_stride, panels * panel_stride);
+    let weights = task.weights.range(first * panel_stride, panels * panel_stride);
     Product::new(
         input.memory.from(group * inputs),
         input.runs,

@@ -49,7 +49,7 @@ fn conv_in_place<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, segment: &Segm
         pixel_step: params.window.x.stride as usize * pixel,
         runs: runs(params, params.window.y.dilation as usize * rows.row_stride as usize, pixel),
     };
-    multiply(s, task, band.image, band.rows.start * width..band.rows.end * width, &input);
+    multiply(s, task, band, band.rows.start * width..band.rows.end * width, &input);
 }
 
 #[inline(always)]
@@ -69,7 +69,7 @@ fn conv_packed<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut
             pixel_step: params.window.x.stride as usize * channels,
             runs: runs(params, packed.tap_step * row_len, channels),
         };
-        multiply(s, task, band.image, first * width..end * width, &input);
+        multiply(s, task, band, first * width..end * width, &input);
         first = end;
     }
 }

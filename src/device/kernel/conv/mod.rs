@@ -98,6 +98,16 @@ pub const fn conv_f32_band_multiple(params: &ConvParams) -> u32 {
     }
 }
 
+/// The channels that a band should begin at a multiple of, where it may have a part of them; `None` where every band computes
+/// all. Results never depend on it.
+pub const fn conv_f32_channel_multiple(params: &ConvParams) -> Option<u32> {
+    match ConvAlgorithm::from_code(params.algorithm) {
+        Some(ConvAlgorithm::Depthwise) | None => None,
+        _ if params.groups != 1 => None,
+        _ => Some(PANEL as u32),
+    }
+}
+
 /// Can an algorithm compute a convolution of this window, with these groups and input and output channels?
 pub const fn conv_f32_suits(
     algorithm: ConvAlgorithm,
@@ -193,7 +203,7 @@ const fn broken_every(terms: usize, run: usize) -> usize {
     run.div_ceil(least)
 }
 
-/// Computes the rows of a band. `scratch` has at least [`conv_f32_scratch_len`] elements; what is in it does not matter.
+/// Computes a band. `scratch` has at least [`conv_f32_scratch_len`] elements; what is in it does not matter.
 pub fn conv_f32<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
     s.vectorize(
         #[inline(always)]

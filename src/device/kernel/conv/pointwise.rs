@@ -46,7 +46,7 @@ pub(super) fn conv<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: Vie
             pixel_step: segment.rows.pixel_stride as usize,
             runs,
         };
-        return multiply(s, task, band.image, pixels, &input);
+        return multiply(s, task, band, pixels, &input);
     }
     let block = packed_pixels(task.params) as usize;
     let mut first = pixels.start;
@@ -59,7 +59,7 @@ pub(super) fn conv<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: Vie
             pixel_step: channels,
             runs,
         };
-        multiply(s, task, band.image, first..first + count, &input);
+        multiply(s, task, band, first..first + count, &input);
         first += count;
     }
 }

@@ -24,6 +24,8 @@ struct Setting {
     over_residual: bool,
     /// Output rows at which the picture is cut into bands.
     cuts: Vec<usize>,
+    /// Output channels at which it is cut further, where the kernel divides them.
+    channel_cuts: Vec<usize>,
 }
 
 /// One memory with all activations, NaN wherever no operand lies.
@@ -152,8 +154,11 @@ fn run(level: Level, operands: &ConvOperands, setting: &Setting) -> Vec<f32> {
     };
     for image in 0..params.output.n as usize {
         for rows in bands(params.output.h as usize, &setting.cuts) {
-            let scratch = ViewMut::new(&mut scratch);
-            dispatch!(level, s => conv_f32(s, &task, &Band { image, rows }, scratch));
+            for channels in channel_bands(params, &setting.channel_cuts) {
+                let (band, scratch) =
+                    (Band { image, rows: rows.clone(), channels }, ViewMut::new(&mut scratch));
+                dispatch!(level, s => conv_f32(s, &task, &band, scratch));
+            }
         }
     }
     taken(&memory.elements, before, &output, params.output)
@@ -164,6 +169,14 @@ fn bands(h: usize, cuts: &[usize]) -> Vec<Range<usize>> {
     let mut bounds: Vec<usize> = cuts.iter().map(|cut| cut % (h + 1)).chain([0, h]).collect();
     bounds.sort_unstable();
     bounds.windows(2).map(|pair| pair[0]..pair[1]).collect()
+}
+
+/// The output channels, cut at multiples of what the kernel asks for.
+fn channel_bands(params: &ConvParams, cuts: &[usize]) -> Vec<Range<usize>> {
+    let channels = params.output.c as usize;
+    let Some(multiple) = conv_f32_channel_multiple(params) else { return vec![0..channels] };
+    let at_multiple = |cut: &usize| cut % (channels + 1) / multiple as usize * multiple as usize;
+    bands(channels, &cuts.iter().map(at_multiple).collect::<Vec<_>>())
 }
 
 /// The output, taken out of the memory; nothing else may have changed.
@@ -197,7 +210,7 @@ fn check(operands: &ConvOperands, setting: &Setting) {
     let depth = f64::from(terms.min(256) + terms / 64 + 16);
     let mut fused: Option<Vec<f32>> = None;
     for level in levels() {
-        let whole = run(level, operands, &Setting { cuts: Vec::new(), ..setting.clone() });
+        let whole = run(level, operands, &Setting { cuts: vec![], channel_cuts: vec![], ..setting.clone() });
         for (i, (&value, expected)) in whole.iter().zip(&expected).enumerate() {
             // Two roundings a term where multiplication and addition are apart; an activation adds a few ulp of its value.
             let bound = (2.0 * depth * expected.magnitude.max(magnitudes[i]) + 8.0 * expected.value.abs())
@@ -287,13 +300,13 @@ fn params(algorithm: ConvAlgorithm) -> impl Strategy<Value = ConvParams> {
 
 /// Settings for an input of some channels.
 fn setting(channels: u32) -> impl Strategy<Value = Setting> {
-    let cuts = prop::collection::vec(any::<usize>(), 0..4);
-    (prop::collection::vec(0..=channels, 0..3), 0u32..3, any::<bool>(), cuts).prop_map(
-        move |(mut bounds, gap, over_residual, cuts)| {
+    let cuts = || prop::collection::vec(any::<usize>(), 0..4);
+    (prop::collection::vec(0..=channels, 0..3), 0u32..3, any::<bool>(), [cuts(), cuts()]).prop_map(
+        move |(mut bounds, gap, over_residual, [cuts, channel_cuts])| {
             bounds.extend([0, channels]);
             bounds.sort_unstable();
             let segments = bounds.windows(2).map(|pair| pair[1] - pair[0]).filter(|&c| c > 0).collect();
-            Setting { segments, gap, over_residual, cuts }
+            Setting { segments, gap, over_residual, cuts, channel_cuts }
         },
     )
 }
@@ -351,7 +364,13 @@ fn geometry(algorithm: ConvAlgorithm, [h, w]: [u32; 2], channels: [u32; 2], wind
 }
 
 fn whole(channels: u32) -> Setting {
-    Setting { segments: vec![channels], gap: 0, over_residual: false, cuts: vec![1, 3] }
+    Setting {
+        segments: vec![channels],
+        gap: 0,
+        over_residual: false,
+        cuts: vec![1, 3],
+        channel_cuts: vec![16],
+    }
 }
 
 #[test]
@@ -415,7 +434,7 @@ fn through_ring(level: Level, operands: &ConvOperands, ring: u32) -> Vec<f32> {
             epilogue: Epilogue { activation: params.activation, ..Epilogue::NONE },
             sink: Sink::new(ViewMut::new(&mut result), &to, output),
         };
-        let band = Band { image: 0, rows: y..y + 1 };
+        let band = Band::of_rows(0, y..y + 1);
         dispatch!(level, s => conv_f32(s, &task, &band, ViewMut::new(&mut scratch)));
     }
     result
@@ -472,6 +491,7 @@ fn sizes_of_senseless_parameters_are_none() {
             assert_eq!(conv_f32_scratch_len(&params), None);
             conv_f32_weight_len(&params);
             conv_f32_band_multiple(&params);
+            conv_f32_channel_multiple(&params);
         }
     }
 }

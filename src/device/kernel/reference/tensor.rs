@@ -137,7 +137,7 @@ pub(crate) fn bands(output: &Extent, cut: bool) -> Vec<Band> {
         let mut y = 0;
         while y < rows {
             let len = if cut { 1 + y % 2 } else { rows };
-            bands.push(Band { image, rows: y..(y + len).min(rows) });
+            bands.push(Band::of_rows(image, y..(y + len).min(rows)));
             y += len;
         }
     }

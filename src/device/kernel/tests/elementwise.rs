@@ -145,7 +145,7 @@ fn powers_and_comparisons_with_nan() {
             let mut out = Tensor::poison(extent, &[6], 0);
             let (a, b) = (Operand::Constant(View::new(&a)), Operand::Constant(View::new(&b)));
             let task = BinaryTask { params: &params, a, b, sink: out.sink() };
-            dispatch!(level, s => binary_f32(s, &task, &super::Band { image: 0, rows: 0..1 }));
+            dispatch!(level, s => binary_f32(s, &task, &super::Band::of_rows(0, 0..1)));
             let same = |(x, y): (&f32, &f32)| x == y || x.is_nan() && y.is_nan();
             assert!(out.values().iter().zip(want).all(same), "{:?} {want:?}", out.values());
         }
@@ -162,7 +162,7 @@ fn what_is_not_kept_leaves_nothing() {
         let mut out = Tensor::poison(extent, &[5], 0);
         let (a, b) = (Operand::Constant(View::new(&a)), Operand::Constant(View::new(&b)));
         let task = BinaryTask { params: &params, a, b, sink: out.sink() };
-        dispatch!(level, s => binary_f32(s, &task, &super::Band { image: 0, rows: 0..1 }));
+        dispatch!(level, s => binary_f32(s, &task, &super::Band::of_rows(0, 0..1)));
         assert_eq!(out.values(), [0.0, 0.0, 0.0, 3.0, -4.0]);
     }
 }

@@ -34,7 +34,7 @@ fn run(
     let task = NormalizeTask { params, input: from, scale, shift, output: out };
     for image in 0..images {
         for first in (0..rows).step_by(step).rev() {
-            let band = Band { image, rows: first..first + step };
+            let band = Band::of_rows(image, first..first + step);
             dispatch!(level, s => normalize_f32(s, &task, &band, scratch));
         }
     }

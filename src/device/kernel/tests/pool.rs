@@ -60,7 +60,7 @@ fn a_maximum_over_nan_is_nan() {
     for level in reference::levels() {
         let mut out = Tensor::poison(output, &[3], 0);
         let task = PoolTask { params: &params, source: input.source(), sink: out.sink() };
-        dispatch!(level, s => pool_f32(s, &task, &super::Band { image: 0, rows: 0..1 }));
+        dispatch!(level, s => pool_f32(s, &task, &super::Band::of_rows(0, 0..1)));
         assert!(out.values().iter().all(|x| x.is_nan()));
     }
 }

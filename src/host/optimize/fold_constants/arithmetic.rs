@@ -62,5 +62,5 @@ fn whole(extent: &Extent) -> Option<Segment> {
 
 /// All rows of a picture.
 fn band(image: usize, extent: &Extent) -> Band {
-    Band { image, rows: 0..extent.h as usize }
+    Band::of_rows(image, 0..extent.h as usize)
 }

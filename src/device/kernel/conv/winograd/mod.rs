@@ -105,7 +105,8 @@ fn conv<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize, const PATCH: usize>(
     scratch: ViewMut<'_, f32>,
 ) {
     let layout = Layout::of(task.params, [OUT, PATCH]);
-    if band.rows.is_empty() || layout.patches == 0 {
+    let panels = band.panels(task.params.output.c as usize);
+    if band.rows.is_empty() || panels.is_empty() || layout.patches == 0 {
         return;
     }
     let frequencies = PATCH * PATCH;
@@ -114,17 +115,17 @@ fn conv<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize, const PATCH: usize>(
     let blocks = Split::new(patches.len(), patches.len().div_ceil(layout.patches));
     let v = scratch.range(0, frequencies * layout.v_plane);
     let m = scratch.range(v.len(), frequencies * layout.m_plane);
-    let sums = Sums { frequencies, chain: T::chain_terms(task.params.input.c as usize), v, m };
+    let chain = T::chain_terms(task.params.input.c as usize);
+    let sums = Sums { frequencies, chain, last_panel: panels.end, v, m };
     for block in 0..blocks.parts {
         let block = patches.start + blocks.bound(block)..patches.start + blocks.bound(block + 1);
         for run in runs(block.clone(), width, OUT) {
             let v = v.from(run.first * layout.channels);
             transform_input::<S, T, OUT, PATCH>(s, task, &layout, band.image, &run, v);
         }
-        let panels = (task.params.output.c as usize).div_ceil(LANES);
-        let mut panel = 0;
-        while panel < panels {
-            let group = panel..panels.min(panel + GROUP / LANES);
+        let mut panel = panels.start;
+        while panel < panels.end {
+            let group = panel..panels.end.min(panel + GROUP / LANES);
             multiply(s, task, &layout, group.clone(), block.len(), &sums);
             for run in runs(block.clone(), width, OUT) {
                 let m = m.as_view().from(run.first * GROUP);
@@ -167,6 +168,8 @@ struct Sums<'a> {
     frequencies: usize,
     /// Terms after which a sum is broken.
     chain: usize,
+    /// The end of the band's panels.
+    last_panel: usize,
     v: ViewMut<'a, f32>,
     m: ViewMut<'a, f32>,
 }
@@ -179,7 +182,7 @@ fn multiply<S: Simd>(
     layout: &Layout,
     panels: Range<usize>,
     patches: usize,
-    &Sums { frequencies, chain, v, m }: &Sums<'_>,
+    &Sums { frequencies, chain, last_panel, v, m }: &Sums<'_>,
 ) {
     let channels = task.params.input.c as usize;
     let panel_stride = frequencies * channels * LANES;
@@ -206,7 +209,7 @@ fn multiply<S: Simd>(
                 0
             } else if f + 1 < frequencies {
                 channels * LANES
-            } else if panel + count < (task.params.output.c as usize).div_ceil(LANES) {
+            } else if panel + count < last_panel {
                 count * panel_stride - f * channels * LANES
             } else {
                 0
