@@ -4,7 +4,9 @@ use core::ops::Range;
 
 use bytemuck::Pod;
 
-use crate::device::simd::{LANES, Simd, View, ViewMut};
+use crate::device::simd::{
+    Finish, LANES, Places, Product, Simd, Sums, TileRange, View, ViewMut, multiply_tile,
+};
 use crate::device::tensor::{Activation, ActivationKind, Extent, Rows, Segment};
 
 use super::activate;
@@ -126,6 +128,26 @@ impl<'a, T: Pod> Sink<'a, T> {
     }
 }
 
+/// An element function as `min(max(x, low), high)`, and as itself where it is none.
+struct Bounds<'a> {
+    low: f32,
+    high: f32,
+    other: Option<&'a Activation>,
+}
+
+impl<'a> Bounds<'a> {
+    #[inline(always)]
+    fn new(activation: &'a Activation) -> Self {
+        let none = Self { low: f32::NEG_INFINITY, high: f32::INFINITY, other: None };
+        match activation.kind() {
+            Some(ActivationKind::Identity) => none,
+            Some(ActivationKind::Relu) => Self { low: 0.0, ..none },
+            Some(ActivationKind::Clip) => Self { low: activation.a, high: activation.b, other: None },
+            _ => Self { other: Some(activation), ..none },
+        }
+    }
+}
+
 /// An element function, made ready for a loop over lanes: `min(max(x, low), high)` covers identity, ReLU and clip with the
 /// bits of [`activate`] and needs no choice inside the loop; any other function follows it.
 #[derive(Clone, Copy, Debug)]
@@ -138,13 +160,7 @@ pub(super) struct LaneFunction<'a, S: Simd> {
 impl<'a, S: Simd> LaneFunction<'a, S> {
     #[inline(always)]
     pub(super) fn new(s: S, activation: &'a Activation) -> Self {
-        let none = (f32::NEG_INFINITY, f32::INFINITY, None);
-        let (low, high, other) = match activation.kind() {
-            Some(ActivationKind::Identity) => none,
-            Some(ActivationKind::Relu) => (0.0, f32::INFINITY, None),
-            Some(ActivationKind::Clip) => (activation.a, activation.b, None),
-            _ => (none.0, none.1, Some(activation)),
-        };
+        let Bounds { low, high, other } = Bounds::new(activation);
         Self { low: s.splat(low), high: s.splat(high), other }
     }
 
@@ -198,6 +214,56 @@ pub struct Epilogue<'a> {
 impl Epilogue<'_> {
     /// No bias, no residual, no activation.
     pub const NONE: Self = Self { bias: None, residual: None, activation: Activation::IDENTITY };
+}
+
+/// An [`Epilogue`] made ready for the register tiles of a matrix product.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TileEpilogue<'a> {
+    finish: Finish<'a>,
+    /// A function that is no clamp is applied to what was written.
+    other: Option<(&'a Activation, ViewMut<'a, f32>, Places<'a>)>,
+    channels: [usize; 2],
+}
+
+impl<'a> TileEpilogue<'a> {
+    /// The epilogue of channels `channels` of the pixels that begin at `outputs` of the sink's memory and at `residuals` of the
+    /// residual's, which may be the same memory.
+    #[inline(always)]
+    pub(super) fn new(
+        epilogue: &'a Epilogue<'a>,
+        sink: ViewMut<'a, f32>,
+        [outputs, residuals]: [Places<'a>; 2],
+        channels: Range<usize>,
+    ) -> Self {
+        let bias = epilogue.bias.unwrap_or(View::empty());
+        let residual = match epilogue.residual {
+            Some(source) if source.single().is_some() => Some((source.memory(), residuals)),
+            _ => None,
+        };
+        let Bounds { low, high, other } = Bounds::new(&epilogue.activation);
+        Self {
+            finish: Finish::new((sink, outputs), residual, channels.clone(), bias, [low, high]),
+            other: other.map(|activation| (activation, sink, outputs)),
+            channels: [channels.start, channels.end],
+        }
+    }
+
+    /// Computes a tile of `product`, whose rows and columns are the epilogue's pixels and channels, and finishes it.
+    #[inline(always)]
+    pub(super) fn multiply<S: Simd>(&self, s: S, product: &Product<'_>, tile: TileRange, sums: Sums<'_>) {
+        multiply_tile(s, product, tile, sums, &self.finish);
+        let Some((activation, sink, outputs)) = self.other else { return };
+        for pixel in tile.row..tile.row + tile.rows {
+            let mut channel = self.channels[0] + tile.panel * LANES;
+            let end = self.channels[1].min(channel + tile.panels * LANES);
+            while channel < end {
+                let (place, count) = (outputs.get(pixel) + channel, (end - channel).min(LANES));
+                let x = sink.load_partial(s, place, count);
+                sink.store_partial(s, place, activate(s, activation, x), count);
+                channel += count;
+            }
+        }
+    }
 }
 
 /// An [`Epilogue`] made ready for one panel of up to 16 channels.

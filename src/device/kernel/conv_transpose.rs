@@ -6,15 +6,17 @@
 //! same taps, and neighbours in a phase read neighbouring pixels: so a tap is a matrix product over pixels where they lie, in
 //! register tiles. A tap is left out for outputs where it lies outside the input, so nothing needs padding.
 //!
-//! **Order of summation**: taps ascend, and each tap's sum over the channels of a segment is added to the total, in chains of
-//! at most [`CHAIN`] terms.
+//! **Order of summation**: taps ascend, and in each the segments; the channels of a segment are summed in chains of at most
+//! [`CHAIN`] terms, each of which is added to the total.
 
 use core::ops::Range;
 
-use crate::device::simd::{LANES, Product, Runs, Simd, View, ViewMut, sum_tile};
-use crate::device::tensor::Axis;
+use crate::device::simd::{
+    Keep, LANES, Panels, Places, Product, Runs, Simd, Sums, TileRange, View, ViewMut, multiply_tile,
+};
+use crate::device::tensor::{Axis, Rows, Segment};
 
-use super::band::PanelEpilogue;
+use super::band::TileEpilogue;
 use super::params::ConvTransposeParams;
 use super::{Band, Epilogue, Sink, Source};
 
@@ -185,20 +187,32 @@ struct Block {
     panels: Range<usize>,
 }
 
-/// Sums of a block in memory: row `r`, panel `p` at `r · SUMS_STRIDE + p · 16`.
-struct Sums<'a> {
-    total: ViewMut<'a, f32>,
-    tap: ViewMut<'a, f32>,
+impl Block {
+    /// The first `rows` rows of a product with the block's panels.
+    const fn tile(&self, rows: usize) -> TileRange {
+        TileRange { row: 0, rows, panel: 0, panels: self.panels.end - self.panels.start }
+    }
 }
 
-impl Phase<'_> {
+/// Some terms of a block's sums: a tap's products with one segment's channels.
+struct Piece {
+    /// Terms of a row.
+    terms: usize,
+    /// Where the weights begin.
+    weights: usize,
+    /// The rows of the block that the tap serves.
+    rows: Range<usize>,
+    /// Where those rows' terms begin.
+    starts: [u32; MAX_ROWS],
+}
+
+impl<'a> Phase<'a> {
     #[inline(always)]
     fn compute<S: Simd>(&self, s: S) {
         let params = self.task.params;
         let group_panels = (params.output.c / params.groups).div_ceil(LANES as u32) as usize;
-        let mut memory = [[0.0; MAX_ROWS * SUMS_STRIDE]; 2];
-        let [total, tap] = &mut memory;
-        let sums = Sums { total: ViewMut::new(total), tap: ViewMut::new(tap) };
+        let mut memory = [0.0; MAX_ROWS * SUMS_STRIDE];
+        let sums = Sums { memory: ViewMut::new(&mut memory), stride: SUMS_STRIDE, begun: false };
         // Blocks differ by one output at most: a last block of one would waste most of the tile.
         let blocks = self.len.div_ceil(S::TILE_ROWS.min(MAX_ROWS));
         for group in 0..params.groups as usize {
@@ -206,20 +220,18 @@ impl Phase<'_> {
                 let panels = panel..(panel + S::TILE_PANELS.min(MAX_PANELS)).min(group_panels);
                 for block in 0..blocks {
                     let outputs = self.len * block / blocks..self.len * (block + 1) / blocks;
-                    let block = Block { outputs, group, panels: panels.clone() };
-                    self.sum(s, &block, &sums);
-                    self.finish(s, &block, &sums);
+                    self.sum(s, &Block { outputs, group, panels: panels.clone() }, sums);
                 }
             }
         }
     }
 
-    /// Adds up all taps of a block, each over the outputs that it serves. The totals begin with the first tap's sums where it
-    /// serves all, else with 0; both give the same bits.
+    /// Adds up all taps of a block, each over the outputs that it serves. The last piece's sums do not leave the registers
+    /// before they are finished, if it serves all outputs.
     #[inline(always)]
-    fn sum<S: Simd>(&self, s: S, block: &Block, sums: &Sums<'_>) {
+    fn sum<S: Simd>(&self, s: S, block: &Block, mut sums: Sums<'_>) {
         let input = &self.task.params.input;
-        let mut begun = false;
+        let mut last = None;
         for (ky, row) in self.rows.iter() {
             if row < 0 || row >= input.h as isize {
                 continue;
@@ -231,108 +243,124 @@ impl Phase<'_> {
                     let tap = ky * self.columns.kernel + kx;
                     let pixel = (begin as isize + column) as usize;
                     let rows = begin - block.outputs.start..end - block.outputs.start;
-                    self.sum_tap(s, block, sums, (tap, row as usize, pixel), rows, &mut begun);
+                    let mut first = 0;
+                    for segment in self.task.source.segments() {
+                        let place = (tap, row as usize, pixel);
+                        if let Some(piece) = self.piece(block, segment, first, place, rows.clone())
+                            && let Some(piece) = last.replace(piece)
+                        {
+                            self.keep(s, block, &piece, &mut sums);
+                        }
+                        first += segment.channels as usize;
+                    }
                 }
             }
         }
-        if !begun {
-            sums.clear(s, block.outputs.len());
+        match last {
+            Some(piece) if piece.rows.len() == block.outputs.len() => self.finish(s, block, &piece, sums),
+            piece => {
+                if let Some(piece) = piece {
+                    self.keep(s, block, &piece, &mut sums);
+                }
+                let none =
+                    Piece { terms: 0, weights: 0, rows: 0..block.outputs.len(), starts: [0; MAX_ROWS] };
+                self.finish(s, block, &none, sums);
+            }
         }
     }
 
-    /// Adds one tap to the rows `rows` of a block; the first of them reads pixel `pixel` of input row `row`.
+    /// The products of a tap with the channels that a group has in a segment, the first of whose channels is `first`; the first
+    /// of the rows `rows` reads pixel `pixel` of input row `row`.
     #[inline(always)]
-    fn sum_tap<S: Simd>(
+    fn piece(
         &self,
-        s: S,
         block: &Block,
-        sums: &Sums<'_>,
+        segment: &Segment,
+        first: usize,
         (tap, row, pixel): (usize, usize, usize),
         rows: Range<usize>,
-        begun: &mut bool,
-    ) {
+    ) -> Option<Piece> {
         let params = self.task.params;
         let inputs = (params.input.c / params.groups) as usize;
         let taps = params.window.taps() as usize;
         let group_panels = (params.output.c / params.groups).div_ceil(LANES as u32) as usize;
         let weights = ((block.group * group_panels + block.panels.start) * taps + tap) * inputs;
         let channels = block.group * inputs..(block.group + 1) * inputs;
-        let mut first = 0;
-        for segment in self.task.source.segments() {
-            // The channels that the group has in this segment.
-            let begin = channels.start.max(first);
-            let end = channels.end.min(first + segment.channels as usize);
-            if begin < end {
-                let stride = segment.rows.pixel_stride as usize;
-                let start = segment.rows.row_start(self.image, row) + pixel * stride + begin - first;
-                let mut starts = [0; MAX_ROWS];
-                for (r, place) in starts.iter_mut().enumerate().take(rows.len()) {
-                    *place = (start + r * stride) as u32;
-                }
-                let product = Product::new(
-                    self.task.source.memory(),
-                    Runs::one(end - begin),
-                    CHAIN,
-                    self.task.weights.from((weights + begin - channels.start) * LANES),
-                    block.panels.len(),
-                    taps * inputs * LANES,
-                );
-                let (starts, panels) = (&starts[..rows.len()], block.panels.len());
-                if !*begun && rows.len() == block.outputs.len() {
-                    sum_tile(s, &product, starts, [0, panels], sums.total, SUMS_STRIDE);
-                } else {
-                    if !*begun {
-                        sums.clear(s, block.outputs.len());
-                    }
-                    sum_tile(s, &product, starts, [0, panels], sums.tap, SUMS_STRIDE);
-                    sums.add_tap(s, rows.clone(), panels);
-                }
-                *begun = true;
-            }
-            first += segment.channels as usize;
+        let begin = channels.start.max(first);
+        let end = channels.end.min(first + segment.channels as usize);
+        if begin >= end {
+            return None;
         }
+        let stride = segment.rows.pixel_stride as usize;
+        let start = segment.rows.row_start(self.image, row) + pixel * stride + begin - first;
+        let weights = (weights + begin - channels.start) * LANES;
+        Some(Piece { terms: end - begin, weights, rows, starts: places(start, stride) })
     }
 
-    /// Finishes the sums of a block and stores them.
+    /// The products of a piece.
     #[inline(always)]
-    fn finish<S: Simd>(&self, s: S, block: &Block, sums: &Sums<'_>) {
-        let (params, task) = (self.task.params, self.task);
-        let group_outputs = (params.output.c / params.groups) as usize;
-        let (sink, output) = (task.sink.memory(), task.sink.rows().row_start(self.image, self.y));
-        let residual = task.epilogue.residual.and_then(|source| source.single());
-        let residual_start = residual.map_or(0, |segment| segment.rows.row_start(self.image, self.y));
-        let residual_stride = residual.map_or(0, |segment| segment.rows.pixel_stride as usize);
-        for (p, panel) in block.panels.clone().enumerate() {
-            let count = (group_outputs - panel * LANES).min(LANES);
-            let channel = block.group * group_outputs + panel * LANES;
-            let epilogue = PanelEpilogue::new(s, &task.epilogue, channel, count);
-            for (r, o) in block.outputs.clone().enumerate() {
-                let x = self.first + o * params.window.x.stride as usize;
-                let sum = sums.total.load(s, r * SUMS_STRIDE + p * LANES);
-                let residual = residual_start + x * residual_stride;
-                epilogue.store(s, sum, &sink, output + x * task.sink.pixel_stride(), residual);
-            }
+    fn product<'p>(&self, block: &Block, piece: &'p Piece) -> Product<'p>
+    where
+        'a: 'p,
+    {
+        let params = self.task.params;
+        let inputs = (params.input.c / params.groups) as usize;
+        Product::new(
+            self.task.source.memory(),
+            Places::new(&piece.starts[..piece.rows.len()]),
+            Runs::one(piece.terms),
+            CHAIN,
+            Panels {
+                weights: self.task.weights.from(piece.weights),
+                panels: block.panels.len(),
+                stride: params.window.taps() as usize * inputs * LANES,
+            },
+        )
+    }
+
+    /// Adds a piece to the sums of a block. They begin with the first piece's where it serves all outputs, else with 0; both
+    /// give the same bits.
+    #[inline(always)]
+    fn keep<S: Simd>(&self, s: S, block: &Block, piece: &Piece, sums: &mut Sums<'_>) {
+        if !sums.begun && piece.rows.len() < block.outputs.len() {
+            sums.memory.fill(0.0);
+            sums.begun = true;
         }
+        let rows = Sums { memory: sums.memory.from(piece.rows.start * sums.stride), ..*sums };
+        multiply_tile(s, &self.product(block, piece), block.tile(piece.rows.len()), rows, &Keep);
+        sums.begun = true;
+    }
+
+    /// Adds the last piece of a block, which serves all of its outputs, and finishes and stores them.
+    #[inline(always)]
+    fn finish<S: Simd>(&self, s: S, block: &Block, piece: &Piece, sums: Sums<'_>) {
+        let (params, task) = (self.task.params, self.task);
+        let count = block.outputs.len();
+        let x = self.first + block.outputs.start * params.window.x.stride as usize;
+        let place = |rows: &Rows| {
+            let pixel = rows.pixel_stride as usize;
+            let start = rows.row_start(self.image, self.y) + x * pixel;
+            places(start, params.window.x.stride as usize * pixel)
+        };
+        let outputs = place(task.sink.rows());
+        let residual = task.epilogue.residual.and_then(|source| source.single());
+        let residuals = residual.map_or([0; MAX_ROWS], |segment| place(&segment.rows));
+        let places = [&outputs, &residuals].map(|places| Places::new(&places[..count]));
+        let group_outputs = (params.output.c / params.groups) as usize;
+        let first = block.group * group_outputs;
+        let channels =
+            first + block.panels.start * LANES..first + group_outputs.min(block.panels.end * LANES);
+        let epilogue = TileEpilogue::new(&task.epilogue, task.sink.memory(), places, channels);
+        epilogue.multiply(s, &self.product(block, piece), block.tile(count), sums);
     }
 }
 
-impl Sums<'_> {
-    /// All totals of the first `rows` rows 0.
-    #[inline(always)]
-    fn clear<S: Simd>(&self, s: S, rows: usize) {
-        for i in (0..rows * SUMS_STRIDE).step_by(LANES) {
-            self.total.store(s, i, s.splat(0.0));
-        }
+/// Places at `first`, `first + step`, …
+#[inline(always)]
+fn places(first: usize, step: usize) -> [u32; MAX_ROWS] {
+    let mut places = [0; MAX_ROWS];
+    for (i, place) in places.iter_mut().enumerate() {
+        *place = first.wrapping_add(i.wrapping_mul(step)) as u32;
     }
-
-    /// Adds a tap's sums, whose first row belongs to row `rows.start`, to the totals.
-    #[inline(always)]
-    fn add_tap<S: Simd>(&self, s: S, rows: Range<usize>, panels: usize) {
-        for (from, to) in rows.enumerate() {
-            for p in 0..panels {
-                let (from, to) = (from * SUMS_STRIDE + p * LANES, to * SUMS_STRIDE + p * LANES);
-                self.total.store(s, to, s.add(self.total.load(s, to), self.tap.load(s, from)));
-            }
-        }
-    }
+    places
 }

@@ -124,12 +124,27 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn store_pointer_partial(self, target: *mut f32, x: Self::F32, count: usize) {
-        // SAFETY: the token exists only where the CPU has AVX2; lanes that are masked out are not written, the others are the
-        // `count` writable floats of the caller's contract.
+        // A masked store of AVX2 is microcode on AMD's cores, so 8, 4, 2 and 1 lanes are stored as count has them.
+        let (mut target, mut part) = (target, x[0]);
+        // SAFETY: the token exists only where the CPU has AVX2; each store writes lanes that `count` still has, and moves on by
+        // them, so that all of them are the `count` writable floats of the caller's contract.
         unsafe {
-            let mask = first_lanes(count);
-            _mm256_maskstore_ps(target, mask[0], x[0]);
-            _mm256_maskstore_ps(target.wrapping_add(8), mask[1], x[1]);
+            if count >= 8 {
+                _mm256_storeu_ps(target, part);
+                (target, part) = (target.wrapping_add(8), x[1]);
+            }
+            let mut quarter = _mm256_castps256_ps128(part);
+            if count & 4 != 0 {
+                _mm_storeu_ps(target, quarter);
+                (target, quarter) = (target.wrapping_add(4), _mm256_extractf128_ps::<1>(part));
+            }
+            if count & 2 != 0 {
+                _mm_storel_epi64(target.cast(), _mm_castps_si128(quarter));
+                (target, quarter) = (target.wrapping_add(2), _mm_movehl_ps(quarter, quarter));
+            }
+            if count & 1 != 0 {
+                _mm_store_ss(target, quarter);
+            }
         }
     }
 
@@ -156,6 +171,12 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
         halves!(_mm256_fmadd_ps; a, b, c)
+    }
+
+    #[inline(always)]
+    fn mul_add_low(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX2 and FMA.
+        [unsafe { _mm256_fmadd_ps(a[0], b[0], c[0]) }, c[1]]
     }
 
     #[inline(always)]

@@ -141,6 +141,14 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn mul_add_low(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        let (a, b) = (lanes!(_mm512_castps512_ps256; a), lanes!(_mm512_castps512_ps256; b));
+        let c = lanes!(_mm512_castps512_ps256; c);
+        let low = lanes!(_mm256_fmadd_ps; a, b, c);
+        lanes!(_mm512_castps256_ps512; low)
+    }
+
+    #[inline(always)]
     fn min(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         lanes!(_mm512_min_ps; a, b)
     }

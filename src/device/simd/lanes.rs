@@ -88,6 +88,11 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a · b + c`, rounded once if [`Simd::FUSED`].
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// [`Simd::mul_add`] of the first 8 lanes; any in the others. Cheaper where a vector is wider than those 8.
+    #[inline(always)]
+    fn mul_add_low(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        self.mul_add(a, b, c)
+    }
     /// `a < b ? a : b`: `b` where either is NaN.
     fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a > b ? a : b`: `b` where either is NaN.

@@ -20,11 +20,13 @@ mod arena;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod finish;
 mod lanes;
 mod level;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod product;
 #[cfg(test)]
 mod scalar;
 mod taps;
@@ -37,14 +39,16 @@ pub use arena::Arena;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+pub use finish::{End, Finish, Keep, Sums, Total};
 pub use lanes::{LANES, Simd};
 pub use level::Level;
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
 pub use portable::Portable;
+pub use product::{Panels, Places, Product, Runs};
 #[cfg(test)]
 pub use scalar::Scalar;
 pub use taps::{TapBlock, Taps};
-pub use tile::{Product, Runs, sum_tile};
+pub use tile::{TileRange, multiply_tile};
 pub use vectors::{Vectors, VectorsMut};
 pub use view::{View, ViewMut};

@@ -106,6 +106,12 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn mul_add_low(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        // SAFETY: NEON is part of the aarch64 targets' base.
+        unsafe { [vfmaq_f32(c[0], a[0], b[0]), vfmaq_f32(c[1], a[1], b[1]), c[2], c[3]] }
+    }
+
+    #[inline(always)]
     fn min(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         self.select_less(a, b, a, b)
     }

@@ -86,6 +86,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn mul_add_low(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        [a[0] * b[0] + c[0], c[1]]
+    }
+
+    #[inline(always)]
     fn min(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         self.select_less(a, b, a, b)
     }

@@ -6,10 +6,10 @@
 
 use core::ops::Range;
 
-use crate::device::simd::{LANES, Product, Runs, Simd, View, ViewMut, sum_tile};
+use crate::device::simd::{LANES, Panels, Places, Product, Runs, Simd, Sums, TileRange, View, ViewMut};
 use crate::device::tensor::Rows;
 
-use super::super::band::PanelEpilogue;
+use super::super::band::TileEpilogue;
 use super::super::params::ConvParams;
 use super::{Band, ConvTask, chain_terms, run_terms};
 
@@ -18,6 +18,10 @@ pub(super) const BLOCK_PIXELS: usize = 96;
 
 /// Elements of weights from which on the next panels are brought into L2 while one is multiplied: half of a 1 MB L2.
 pub(super) const FETCHED_WEIGHTS: usize = 128 * 1024;
+
+/// Elements of weights up to which all panels of a tile follow each other: half of a small L1. Then outputs are written pixel by
+/// pixel, and rows are read once.
+const NEAR_WEIGHTS: usize = 4 * 1024;
 
 /// Rows and panels of the largest register tile of any level.
 const MAX_TILE: [usize; 2] = [12, 2];
@@ -87,16 +91,18 @@ pub(super) fn multiply<S: Simd>(
         || {
             let mut table =
                 Pixels { input: [0; BLOCK_PIXELS], residual: [0; BLOCK_PIXELS], output: [0; BLOCK_PIXELS] };
+            let mut sums = [0.0; MAX_TILE[0] * SUMS_STRIDE];
+            let sums = Sums { memory: ViewMut::new(&mut sums), stride: SUMS_STRIDE, begun: false };
             let tiles = Split::new(pixels.len(), pixels.len().div_ceil(S::TILE_ROWS));
             let blocks = Split::new(tiles.parts, tiles.parts.div_ceil(BLOCK_PIXELS / S::TILE_ROWS));
             for block in 0..blocks.parts {
                 let block = blocks.bound(block)..blocks.bound(block + 1);
                 let first = tiles.bound(block.start);
                 let places = pixels.start + first..pixels.start + tiles.bound(block.end);
-                table.fill(task, band.image, places, input);
+                let places = table.fill(task, band.image, places, input);
                 for group in 0..task.params.groups as usize {
                     let channels = group_channels(task.params, band, group);
-                    multiply_block(s, task, channels, input, &table, &tiles, block.clone());
+                    multiply_block(s, task, channels, input, places, sums, &tiles, block.clone());
                 }
             }
         },
@@ -121,66 +127,75 @@ fn multiply_block<S: Simd>(
     task: &ConvTask<'_>,
     channels: Range<usize>,
     input: &Input<'_>,
-    table: &Pixels,
+    places: [Places<'_>; 3],
+    sums: Sums<'_>,
     tiles: &Split,
     block: Range<usize>,
 ) {
-    let mut sums = [0.0; MAX_TILE[0] * SUMS_STRIDE];
-    let sums = ViewMut::new(&mut sums);
-    let sink = task.sink.memory();
-    let mut product = product(task, &channels, input);
-    let stride = product.panel_stride();
-    let ahead = product.panels() * stride >= FETCHED_WEIGHTS;
+    let mut product = product(task, &channels, input, places[0]);
+    let epilogue = TileEpilogue::new(&task.epilogue, task.sink.memory(), [places[1], places[2]], channels);
+    let (panels, stride) = (product.panels(), product.panel_stride());
+    let ahead = panels * stride >= FETCHED_WEIGHTS;
     let first = tiles.bound(block.start);
-    let mut panel = 0;
-    while panel < product.panels() {
-        let panels = (product.panels() - panel).min(S::TILE_PANELS);
-        for tile in block.clone() {
-            let pixels = tiles.bound(tile) - first..tiles.bound(tile + 1) - first;
-            if ahead {
-                let distance = if panel + panels < product.panels() { panels * stride } else { 0 };
-                product.fetch(distance, [tile - block.start, block.len()]);
-            }
-            sum_tile(s, &product, &table.input[pixels.clone()], [panel, panels], sums, SUMS_STRIDE);
-            for p in 0..panels {
-                let done = (panel + p) * LANES;
-                let count = (channels.len() - done).min(LANES);
-                let epilogue = PanelEpilogue::new(s, &task.epilogue, channels.start + done, count);
-                for (r, pixel) in pixels.clone().enumerate() {
-                    let lanes = sums.load(s, r * SUMS_STRIDE + p * LANES);
-                    let (output, residual) = (table.output[pixel] as usize, table.residual[pixel] as usize);
-                    epilogue.store(s, lanes, &sink, output, residual);
-                }
+    let mut tile = |index: usize, panel: usize| {
+        let row = tiles.bound(index) - first;
+        let rows = tiles.bound(index + 1) - first - row;
+        let count = (panels - panel).min(S::TILE_PANELS);
+        if ahead {
+            let distance = if panel + count < panels { count * stride } else { 0 };
+            product.fetch(distance, [index - block.start, block.len()]);
+        }
+        epilogue.multiply(s, &product, TileRange { row, rows, panel, panels: count }, sums);
+    };
+    if panels * stride <= NEAR_WEIGHTS {
+        for index in block.clone() {
+            for panel in (0..panels).step_by(S::TILE_PANELS) {
+                tile(index, panel);
             }
         }
-        panel += panels;
+    } else {
+        for panel in (0..panels).step_by(S::TILE_PANELS) {
+            for index in block.clone() {
+                tile(index, panel);
+            }
+        }
     }
 }
 
 /// The matrix product that gives the channels `channels`, which are of one group and begin at a panel.
 #[inline(always)]
-fn product<'a>(task: &ConvTask<'a>, channels: &Range<usize>, input: &Input<'a>) -> Product<'a> {
+fn product<'a>(
+    task: &ConvTask<'a>,
+    channels: &Range<usize>,
+    input: &Input<'a>,
+    places: Places<'a>,
+) -> Product<'a> {
     let params = task.params;
     let [inputs, outputs] = [params.input.c, params.output.c].map(|c| (c / params.groups) as usize);
     let group = channels.start.checked_div(outputs).unwrap_or(0);
     let first = group * outputs.div_ceil(LANES) + (channels.start - group * outputs) / LANES;
     let panels = channels.len().div_ceil(LANES);
-    let panel_stride = params.window.taps() as usize * inputs * LANES;
-    let weights = task.weights.range(first * panel_stride, panels * panel_stride);
+    let stride = params.window.taps() as usize * inputs * LANES;
+    let weights = task.weights.range(first * stride, panels * stride);
     Product::new(
         input.memory.from(group * inputs),
+        places,
         input.runs,
         chain_terms(run_terms(params)),
-        weights,
-        panels,
-        panel_stride,
+        Panels { weights, panels, stride },
     )
 }
 
 impl Pixels {
-    /// Fills in the places of the pixels `pixels`.
+    /// The places of the pixels `pixels` in the input, the output and the residual.
     #[inline(always)]
-    fn fill(&mut self, task: &ConvTask<'_>, image: usize, pixels: Range<usize>, input: &Input<'_>) {
+    fn fill(
+        &mut self,
+        task: &ConvTask<'_>,
+        image: usize,
+        pixels: Range<usize>,
+        input: &Input<'_>,
+    ) -> [Places<'_>; 3] {
         let width = task.params.output.w as usize;
         let residual = task.epilogue.residual.and_then(|source| source.single());
         let mut filled = 0;
@@ -197,6 +212,7 @@ impl Pixels {
             write_places(&mut self.output[place], start, task.sink.pixel_stride(), x);
             filled += count;
         }
+        [&self.input, &self.output, &self.residual].map(|places| Places::new(&places[..filled]))
     }
 }
 

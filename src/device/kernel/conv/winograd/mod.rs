@@ -15,7 +15,9 @@ mod tile;
 
 use core::ops::Range;
 
-use crate::device::simd::{LANES, Product, Runs, Simd, ViewMut, sum_tile};
+use crate::device::simd::{
+    Keep, LANES, Panels, Places, Product, Runs, Simd, Sums as TileSums, TileRange, ViewMut, multiply_tile,
+};
 
 use super::super::params::ConvParams;
 use super::block::{FETCHED_WEIGHTS, Split};
@@ -190,6 +192,7 @@ fn multiply<S: Simd>(
     for (patch, start) in starts.iter_mut().enumerate() {
         *start = (patch * layout.channels) as u32;
     }
+    let starts = Places::new(&starts[..patches]);
     let tiles = Split::new(patches, patches.div_ceil(S::TILE_ROWS));
     let mut panel = panels.start;
     while panel < panels.end {
@@ -197,11 +200,14 @@ fn multiply<S: Simd>(
         for f in 0..frequencies {
             let mut product = Product::new(
                 v.as_view().range(f * layout.v_plane, patches * layout.channels),
+                starts,
                 Runs::one(channels),
                 chain,
-                task.weights.from(panel * panel_stride + f * channels * LANES),
-                count,
-                panel_stride,
+                Panels {
+                    weights: task.weights.from(panel * panel_stride + f * channels * LANES),
+                    panels: count,
+                    stride: panel_stride,
+                },
             );
             let sums = m.from(f * layout.m_plane + (panel - panels.start) * LANES);
             // The panels of the next frequency, or of the next group of panels.
@@ -220,7 +226,9 @@ fn multiply<S: Simd>(
                     product.fetch(distance, [part, tiles.parts]);
                 }
                 let sums = sums.from(tile.start * GROUP);
-                sum_tile(s, &product, &starts[tile], [0, count], sums, GROUP);
+                let sums = TileSums { memory: sums, stride: GROUP, begun: false };
+                let tile = TileRange { row: tile.start, rows: tile.len(), panel: 0, panels: count };
+                multiply_tile(s, &product, tile, sums, &Keep);
             }
         }
         panel += count;
