@@ -174,7 +174,9 @@ fn bands(h: usize, cuts: &[usize]) -> Vec<Range<usize>> {
 /// The output channels, cut at multiples of what the kernel asks for.
 fn channel_bands(params: &ConvParams, cuts: &[usize]) -> Vec<Range<usize>> {
     let channels = params.output.c as usize;
-    let Some(multiple) = conv_f32_channel_multiple(params) else { return vec![0..channels] };
+    let Some(multiple) = conv_f32_channel_multiple(params) else {
+        return core::iter::once(0..channels).collect();
+    };
     let at_multiple = |cut: &usize| cut % (channels + 1) / multiple as usize * multiple as usize;
     bands(channels, &cuts.iter().map(at_multiple).collect::<Vec<_>>())
 }
