@@ -1,18 +1,22 @@
 //! salto as a peer of a benchmark between runtimes: loads a model, runs it on raw input, prints one line of JSON.
 //!
 //! ```text
-//! peer MODEL --threads N --reps R --warmup W --budget-ms B --input X.f32 [--out Y.f32]
+//! peer [--low-memory] MODEL --threads N --reps R --warmup W --budget-ms B --input X.f32 [--out Y.f32]
 //! ```
+//! `--low-memory` does without Winograd's enlarged weights, as `salto run --low-memory` does.
+//!
 //! `X.f32` and `Y.f32` are raw little-endian `f32` in the model's own layout. Timed: input handed over, inference, output
 //! fetched. Not timed: loading, compiling, reading the input file.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use salto::host::{Error, ErrorKind, Model, Result, SessionOptions};
+use salto::host::compile::CompileOptions;
+use salto::host::{Error, ErrorKind, LoadOptions, Model, Result, SessionOptions};
 
 struct Arguments {
     model: String,
+    low_memory: bool,
     threads: usize,
     reps: usize,
     warmup: usize,
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
 fn arguments() -> Result<Arguments> {
     let mut arguments = Arguments {
         model: String::new(),
+        low_memory: false,
         threads: 1,
         reps: 10,
         warmup: 2,
@@ -51,6 +56,7 @@ fn arguments() -> Result<Arguments> {
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| refused(format!("{word} lacks its value")));
         match word.as_str() {
+            "--low-memory" => arguments.low_memory = true,
             "--threads" => arguments.threads = number(&value()?)?,
             "--reps" => arguments.reps = number(&value()?)?,
             "--warmup" => arguments.warmup = number(&value()?)?,
@@ -67,7 +73,8 @@ fn bench(arguments: &Arguments) -> Result<String> {
     let base_kb = status_kb("VmRSS:");
     let input = read_floats(&arguments.input)?;
     let start = Instant::now();
-    let model = Model::load(&arguments.model)?;
+    let compile = CompileOptions::default().winograd(!arguments.low_memory);
+    let model = Model::load_with(&arguments.model, &LoadOptions { compile, ..LoadOptions::default() })?;
     let options = SessionOptions { threads: arguments.threads, ..SessionOptions::default() };
     let mut session = model.session_with(&options)?;
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
@@ -94,8 +101,9 @@ fn bench(arguments: &Arguments) -> Result<String> {
     }
     let checksum: f64 = output.iter().map(|&x| f64::from(x)).sum();
     Ok(format!(
-        "{{\"peer\":\"salto\",\"version\":\"{}\",\"threads\":{},\"load_ms\":{load_ms:.3},\"rss_base_kb\":{base_kb},\
+        "{{\"peer\":\"{}\",\"version\":\"{}\",\"threads\":{},\"load_ms\":{load_ms:.3},\"rss_base_kb\":{base_kb},\
          \"rss_load_kb\":{load_kb},\"rss_peak_kb\":{},\"checksum\":{checksum:e},\"lat_ms\":{latencies:?},\"cpu_ms\":{cpu:?}}}",
+        if arguments.low_memory { "salto-low-memory" } else { "salto" },
         env!("CARGO_PKG_VERSION"),
         arguments.threads,
         status_kb("VmHWM:"),

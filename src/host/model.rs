@@ -156,10 +156,9 @@ impl Model {
     #[cfg(feature = "std")]
     fn load_program(path: &Path, limit: &MemoryLimit) -> Result<Self> {
         file_fits(path, limit)?;
-        let bytes = std::fs::read(path).map_err(|error| Error::io(&error))?;
-        let model = Self::from_program(&bytes)?;
+        let model = Self::unchecked(read_aligned(path).map_err(|error| Error::io(&error))?)?;
         let arena = model.program().arena_len(limit.threads) as u64;
-        limit.check(0, bytes.len() as u64, arena)?;
+        limit.check(0, model.program_bytes().len() as u64, arena)?;
         Ok(model)
     }
 
@@ -384,6 +383,17 @@ fn no_program(error: ProgramError) -> Error {
 fn file_fits(path: &Path, limit: &MemoryLimit) -> Result<()> {
     let file = std::fs::metadata(path).map_err(|error| Error::io(&error))?;
     limit.check(file.len(), 0, 0)
+}
+
+/// A file's bytes, at an aligned place from the first on.
+#[cfg(feature = "std")]
+fn read_aligned(path: &Path) -> std::io::Result<AlignedBytes> {
+    use std::io::Read;
+    let mut file = std::fs::File::open(path)?;
+    let len = usize::try_from(file.metadata()?.len());
+    let mut bytes = AlignedBytes::zeroed(len.map_err(|_| std::io::ErrorKind::OutOfMemory)?);
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Is the file a program, by its first bytes?

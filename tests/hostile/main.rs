@@ -39,7 +39,7 @@ use salto::device::program::{Program, seal};
 use salto::host::compile::{AlignedBytes, CompileOptions, MemoryLimit, compile};
 use salto::host::graph::blocks::residual::{self, Shortcut};
 use salto::host::graph::{Builder, ConvLayer, Seeded};
-use salto::host::import::onnx::{ImportOptions, import};
+use salto::host::import::onnx::{ImportOptions, import, import_file};
 use salto::host::import::weights::Weights;
 
 use mutate::Mutator;
@@ -110,9 +110,14 @@ fn repository(path: &str) -> Vec<u8> {
 
 #[test]
 fn onnx() {
-    let seeds = vec![sample::rich(), sample::constants()];
+    let seeds = vec![sample::rich(), sample::constants(), sample::large()];
     Format::new("onnx", seeds, 128 << 20, 256).check(|file| {
-        let Ok(graph) = import(file, &ImportOptions::default()) else { return false };
+        let in_memory = import(file, &ImportOptions::default());
+        let path = std::env::temp_dir().join(format!("salto_hostile_{}.onnx", std::process::id()));
+        std::fs::write(&path, file).unwrap();
+        let from_file = import_file(&path, &ImportOptions::default());
+        assert_eq!(in_memory.is_ok(), from_file.is_ok());
+        let Ok(graph) = from_file else { return false };
         graph.validate().unwrap();
         let limit = MemoryLimit { bytes: 64 << 20, threads: 1 };
         // Too large is an answer too.

@@ -54,3 +54,19 @@ pub(crate) fn constants() -> Vec<u8> {
     let sketch = sketch.node("Add", "wide zeros", "sum").node("Add", "x sum", "a");
     sketch.node("Tile", "a times", "b").node("Relu", "b", "y").bytes()
 }
+
+/// A model with weights so large that they stay in its file.
+#[allow(dead_code, reason = "not every test that has this file needs it")]
+pub(crate) fn large() -> Vec<u8> {
+    let numbers: Vec<f32> = (0..64 * 64 * 9).map(|i| (i % 23) as f32 / 23.0 - 0.5).collect();
+    let sketch = Sketch::new(13, &[1, 64, 6, 6]).raw("w", &[64, 64, 3, 3], &numbers);
+    let sketch =
+        sketch.raw("t", &[64, 64, 2, 2], &numbers[..64 * 64 * 4]).floats("scale", &[64], &numbers[..64]);
+    let sketch = sketch.floats("one", &[64], &[1.0; 64]).raw("d", &[256, 64], &numbers[..256 * 64]);
+    let sketch = sketch.node_with("Conv", "x w", "a", &[("pads", Ints(&[1, 1, 1, 1]))]);
+    let sketch = sketch.node("BatchNormalization", "a scale scale scale one", "b").node("Relu", "b", "r");
+    let sketch = sketch.node_with("ConvTranspose", "r t", "u", &[("strides", Ints(&[2, 2]))]);
+    let sketch =
+        sketch.node_with("MaxPool", "u", "p", &[("kernel_shape", Ints(&[6, 6])), ("strides", Ints(&[6, 6]))]);
+    sketch.node("Flatten", "p", "f").node("MatMul", "f d", "y").bytes()
+}

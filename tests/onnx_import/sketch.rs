@@ -63,6 +63,20 @@ impl Sketch {
         self
     }
 
+    /// A float constant as exporters store it: as bytes.
+    #[allow(dead_code, reason = "not every test that has this file needs it")]
+    pub(super) fn raw(mut self, name: &str, dims: &[i64], data: &[f32]) -> Self {
+        let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.graph.initializer.push(TensorProto {
+            name: Some(name.into()),
+            dims: dims.into(),
+            raw_data: Some(bytes.into()),
+            data_type: Some(DataType::FLOAT),
+            ..TensorProto::default()
+        });
+        self
+    }
+
     pub(super) fn integers(mut self, name: &str, data: &[i64]) -> Self {
         let (name, dims, int64_data) = (Some(name.into()), vec![data.len().try_into().unwrap()], data.into());
         let data_type = Some(DataType::INT64);

@@ -2,7 +2,7 @@
 
 /// Bytes that one round of the main loop takes ("slicing": Kounavis & Berry 2005): one table of 1 KiB for each. A device
 /// without heap checks little and has little flash, so it keeps one table.
-const SLICES: usize = if cfg!(feature = "alloc") { 8 } else { 1 };
+const SLICES: usize = if cfg!(feature = "alloc") { 16 } else { 1 };
 
 /// The polynomial, lowest power in the highest bit.
 const POLYNOMIAL: u32 = 0xEDB8_8320;
@@ -50,6 +50,14 @@ const fn followed_by(zeros: usize, bits: u32) -> u32 {
     TABLES[table][(bits & 0xFF) as usize]
 }
 
+/// The remainder of four bytes, the first in the lowest bits, followed by `zeros` zero bytes.
+const fn word_followed_by(zeros: usize, bits: u32) -> u32 {
+    followed_by(zeros + 3, bits)
+        ^ followed_by(zeros + 2, bits >> 8)
+        ^ followed_by(zeros + 1, bits >> 16)
+        ^ followed_by(zeros, bits >> 24)
+}
+
 /// The CRC-32 of `bytes`. `crc32(b"123456789") == 0xCBF4_3926`.
 pub const fn crc32(bytes: &[u8]) -> u32 {
     update(0, bytes)
@@ -60,18 +68,15 @@ pub const fn crc32(bytes: &[u8]) -> u32 {
 pub(super) const fn update(crc: u32, bytes: &[u8]) -> u32 {
     let mut crc = !crc;
     let mut rest = bytes;
-    while SLICES == 8
-        && let [a, b, c, d, e, f, g, h, tail @ ..] = rest
+    while SLICES == 16
+        && let Some((bytes, tail)) = rest.split_first_chunk::<16>()
     {
-        let low = crc ^ u32::from_le_bytes([*a, *b, *c, *d]);
-        let high = u32::from_le_bytes([*e, *f, *g, *h]);
-        crc = 0;
-        let mut k = 0;
-        while k < 4 {
-            crc ^= followed_by(7 - k, low >> (8 * k));
-            crc ^= followed_by(3 - k, high >> (8 * k));
-            k += 1;
-        }
+        let [a, b, c, d] = *bytes.as_chunks().0 else { break };
+        // What the sum so far changes comes last, so that all else is computed while it is waited for.
+        let behind = word_followed_by(8, u32::from_le_bytes(b))
+            ^ word_followed_by(4, u32::from_le_bytes(c))
+            ^ word_followed_by(0, u32::from_le_bytes(d));
+        crc = behind ^ word_followed_by(12, crc ^ u32::from_le_bytes(a));
         rest = tail;
     }
     while let [byte, tail @ ..] = rest {

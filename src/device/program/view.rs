@@ -50,6 +50,14 @@ impl<'p> Program<'p> {
         Ok(program)
     }
 
+    /// Reads a program that [`seal`](super::seal()) has just sealed, in the same bytes: all but its CRCs is checked.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn from_sealed(bytes: &'p [u8]) -> Result<Self, ProgramError> {
+        let program = Self::assume_checked(bytes)?;
+        check::check_sealed(&program)?;
+        Ok(program)
+    }
+
     /// Reads a program whose weights lie apart: `head_and_steps` are the file's bytes up to the section of weights, `weights`
     /// that section. Both must be aligned to [`ALIGN`].
     ///

@@ -13,12 +13,12 @@ use crate::device::program::record::{
 };
 use crate::device::program::{Program, seal};
 use crate::device::tensor::{MAX_RANK, Segment};
-use crate::host::graph::Graph;
+use crate::host::graph::{Constant, Floats, Graph};
 use crate::host::memory::Placement;
 use crate::host::{Error, ErrorKind, Result};
 
 use super::pack::pack;
-use super::schedule::{self, DTYPE, Schedule, Step};
+use super::schedule::{self, DTYPE, Recipe, Schedule, Step};
 use super::{AlignedBytes, MemoryLimit};
 
 /// The program of a schedule whose buffer `i` lies at `placement.offsets[i]`; read back and checked.
@@ -78,8 +78,10 @@ pub(super) fn emit(
     for ((recipe, len), span) in schedule.constants.iter().zip(&constants) {
         pack(graph, recipe, &mut weights[span.offset as usize / DTYPE.bytes()..][..len as usize]);
     }
+    let floats = |(recipe, _): (Recipe, u32)| graph.floats(recipe.value());
+    schedule.constants.iter().filter_map(floats).try_for_each(Floats::check)?;
     seal(&mut bytes);
-    match Program::from_bytes(&bytes) {
+    match Program::from_sealed(&bytes) {
         Ok(_) => Ok(bytes),
         Err(error) => {
             let reason = format!("the compiled program fails its own check: {error}");
@@ -89,10 +91,11 @@ pub(super) fn emit(
     }
 }
 
-/// Bytes of the graph's constants.
+/// Bytes of the graph's constants that are in memory.
 fn constant_bytes(graph: &Graph) -> u64 {
     let constants = graph.values().filter_map(|(_, value)| value.constant.as_ref());
-    constants.map(|constant| constant.len() as u64 * constant.dtype().bytes() as u64).sum()
+    let in_memory = |constant: &&Constant| !constant.floats().is_some_and(Floats::are_in_file);
+    constants.filter(in_memory).map(|constant| constant.len() as u64 * constant.dtype().bytes() as u64).sum()
 }
 
 /// Where each constant lies in the section of weights, and the section's length.

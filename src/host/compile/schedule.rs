@@ -169,6 +169,21 @@ pub(super) enum Recipe {
     Transposed { weight: ValueId, groups: u32 },
 }
 
+impl Recipe {
+    /// The constant of the graph that it packs.
+    pub(super) const fn value(self) -> ValueId {
+        match self {
+            Self::Plain(value)
+            | Self::Channels(value)
+            | Self::Depthwise(value)
+            | Self::Winograd2x2(value)
+            | Self::Winograd4x4(value)
+            | Self::Panels { weight: value, .. }
+            | Self::Transposed { weight: value, .. } => value,
+        }
+    }
+}
+
 /// A tensor that 32-bit addresses cannot hold.
 pub(super) fn too_large(name: &str) -> Error {
     Error::new(ErrorKind::Limit, alloc::format!("tensor '{name}' needs 4 GiB or more"))

@@ -3,13 +3,14 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::Floats;
 use crate::device::tensor::DType;
 
 /// The data of a constant tensor, in storage order; cheap to clone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Constant {
     /// `float32`
-    F32(Arc<[f32]>),
+    F32(Floats),
     /// `int64` (shapes, axes, indices)
     I64(Arc<[i64]>),
 }
@@ -46,9 +47,14 @@ impl Constant {
         self.len() == 0
     }
 
-    /// The floats, if it holds floats.
+    /// The floats as a slice, if it holds floats. Those that lie in a file are read now, and kept.
     pub fn as_f32(&self) -> Option<&[f32]> {
-        if let Self::F32(data) = self { Some(data) } else { None }
+        self.floats().map(|floats| &**floats)
+    }
+
+    /// The floats, in memory or in a file, if it holds floats.
+    pub const fn floats(&self) -> Option<&Floats> {
+        if let Self::F32(floats) = self { Some(floats) } else { None }
     }
 
     /// The integers, if it holds integers.

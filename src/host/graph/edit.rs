@@ -9,7 +9,7 @@ use crate::device::tensor::{DType, ModelLayout, Shape};
 use crate::host::{Error, ErrorKind, Result};
 
 use super::infer::infer;
-use super::{Constant, Op};
+use super::{Constant, Floats, Op};
 
 /// Elements that folding may make in any graph.
 const FREE_ELEMENTS: u64 = 1 << 20;
@@ -175,7 +175,12 @@ impl Graph {
         self.value(id).shape
     }
 
-    /// The floats of a constant value.
+    /// The floats of a constant value, in memory or in a file.
+    pub fn floats(&self, id: ValueId) -> Option<&Floats> {
+        self.value(id).constant.as_ref()?.floats()
+    }
+
+    /// The floats of a constant value as a slice. Those that lie in a file are read now, and kept.
     pub fn constant_f32(&self, id: ValueId) -> Option<&[f32]> {
         self.value(id).constant.as_ref()?.as_f32()
     }

@@ -8,8 +8,12 @@ pub mod blocks;
 mod builder;
 mod constant;
 mod edit;
+mod finite;
+mod floats;
 mod infer;
 mod op;
+#[cfg(feature = "std")]
+mod stored;
 mod validate;
 pub mod zoo;
 
@@ -18,8 +22,13 @@ pub use crate::device::tensor::{Activation, Shape, Window};
 pub use builder::{Builder, ConvLayer, Scheme, Seeded, WeightRequest, WeightRole, WeightSource};
 pub use constant::Constant;
 pub use edit::{Graph, Node, NodeId, Port, Uses, Value, ValueId};
+#[cfg(feature = "std")]
+pub(crate) use finite::all_finite;
+pub use floats::Floats;
 pub use infer::infer;
 pub use op::{
     Affine, BatchNorm, Binary, Concat, Conv, ConvTranspose, Dense, GlobalPool, Interpolate, MatMul,
     Normalize, Op, Pad, Pool, PreActivation, Reshape, Resize, Slice, Softmax, Transpose, Unary,
 };
+#[cfg(feature = "std")]
+pub(crate) use stored::{FloatFormat, StoredFloats, WeightFile};

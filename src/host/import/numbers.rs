@@ -2,12 +2,13 @@
 //!
 //! Called for the constants of ONNX's nodes and for the weights of PyTorch's files.
 
+use crate::host::graph::all_finite;
 use crate::host::{Error, ErrorKind, Result};
 
 /// Refuses NaN in a constant, and infinities too where it is a weight.
 pub(super) fn check_finite(name: &str, floats: &[f32], is_weight: bool) -> Result<()> {
     // One quick pass in the case that is the rule.
-    if floats.iter().all(|x| x.is_finite()) {
+    if all_finite(floats) {
         return Ok(());
     }
     let nans = floats.iter().filter(|x| x.is_nan()).count();

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::device::tensor::Shape;
 use crate::host::Result;
-use crate::host::graph::{Affine, Constant, Graph, NodeId, Normalize, Op, Uses, ValueId};
+use crate::host::graph::{Affine, Constant, Floats, Graph, NodeId, Normalize, Op, Uses, ValueId};
 
 use super::rewrite::{exclusive_producer, revise_constant, rewrite_nodes, take_over};
 
@@ -49,7 +49,7 @@ fn fold(graph: &mut Graph, uses: &Uses, producer: NodeId, affine: &Affine) -> Re
     *activation = affine.activation;
     *weight = revise_constant(graph, uses, *weight, scaled)?;
     *bias = Some(match *bias {
-        Some(bias) => revise_constant(graph, uses, bias, shifted)?,
+        Some(bias) => revise_constant(graph, uses, bias, shifted.into())?,
         None => add_bias(graph, *weight, shifted)?,
     });
     Ok(Some(op))
@@ -65,9 +65,14 @@ enum Outputs {
 }
 
 /// `s·W`
-fn scaled_weight(graph: &Graph, weight: ValueId, affine: &Affine, outputs: Outputs) -> Option<Vec<f32>> {
-    let (data, scale) = (graph.constant_f32(weight)?, graph.constant_f32(affine.scale)?);
-    Some(match outputs {
+fn scaled_weight(graph: &Graph, weight: ValueId, affine: &Affine, outputs: Outputs) -> Option<Floats> {
+    let (floats, scale) = (graph.floats(weight)?, graph.constant_f32(affine.scale)?);
+    let in_file = || floats.scaled_in_file(scale);
+    if let Some(scaled) = matches!(outputs, Outputs::First).then(in_file).flatten() {
+        return Some(scaled);
+    }
+    let data: &[f32] = floats;
+    let scaled: Vec<f32> = match outputs {
         Outputs::First => {
             let filter = data.len() / scale.len();
             data.iter().enumerate().map(|(i, w)| w * scale[i / filter]).collect()
@@ -77,7 +82,8 @@ fn scaled_weight(graph: &Graph, weight: ValueId, affine: &Affine, outputs: Outpu
             let channel = |i: usize| i / group_len * depth + i % depth;
             data.iter().enumerate().map(|(i, w)| w * scale[channel(i)]).collect()
         }
-    })
+    };
+    Some(scaled.into())
 }
 
 /// `s·b + t`
@@ -99,10 +105,10 @@ fn merge(graph: &mut Graph, uses: &Uses, inner: &Affine, outer: &Affine) -> Resu
     let data = |id| graph.constant_f32(id);
     let constants = (data(inner.scale), data(inner.shift), data(outer.scale), data(outer.shift));
     let (Some(s1), Some(t1), Some(s2), Some(t2)) = constants else { return Ok(None) };
-    let product = s1.iter().zip(s2).map(|(a, b)| a * b).collect();
+    let product: Vec<f32> = s1.iter().zip(s2).map(|(a, b)| a * b).collect();
     let sum = compose(s2, t1, t2);
-    let scale = revise_constant(graph, uses, inner.scale, product)?;
-    let shift = revise_constant(graph, uses, inner.shift, sum)?;
+    let scale = revise_constant(graph, uses, inner.scale, product.into())?;
+    let shift = revise_constant(graph, uses, inner.shift, sum.into())?;
     Ok(Some(Op::Affine(Affine { input: inner.input, scale, shift, activation: outer.activation })))
 }
 

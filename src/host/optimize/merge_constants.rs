@@ -42,6 +42,7 @@ fn hash(shape: Shape, constant: &Constant) -> u64 {
     let head =
         shape.dims().iter().fold(0xcbf2_9ce4_8422_2325 ^ is_integer, |hash, &dim| step(hash, dim.into()));
     match constant {
+        Constant::F32(data) if data.are_in_file() => step(head, data.address() as u64),
         Constant::F32(data) => data.iter().fold(head, |hash, x| step(hash, x.to_bits().into())),
         Constant::I64(data) => data.iter().fold(head, |hash, &x| step(hash, x as u64)),
     }
@@ -49,6 +50,10 @@ fn hash(shape: Shape, constant: &Constant) -> u64 {
 
 fn same_bits(a: &Constant, b: &Constant) -> bool {
     match (a, b) {
+        // What lies in a file is not read for this.
+        (Constant::F32(a), Constant::F32(b)) if a.are_in_file() || b.are_in_file() => {
+            a.address() == b.address()
+        }
         (Constant::F32(a), Constant::F32(b)) => {
             a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits()))
         }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::device::tensor::{MAX_RANK, Shape};
 use crate::host::Result;
-use crate::host::graph::{Dense, Graph, NodeId, Op, Reshape, Transpose, Uses, ValueId};
+use crate::host::graph::{Dense, Floats, Graph, NodeId, Op, Reshape, Transpose, Uses, ValueId};
 
 use super::rewrite::{exclusive_producer, revise_constant, rewrite_nodes, set_op};
 
@@ -51,8 +51,11 @@ fn find(graph: &Graph, uses: &Uses, dense: &Dense) -> Option<Found> {
 }
 
 /// The weight whose column of each element is that of the element's place before the transposition.
-fn permuted(graph: &Graph, weight: ValueId, found: &Found) -> Option<Vec<f32>> {
-    let data = graph.constant_f32(weight)?;
+fn permuted(graph: &Graph, weight: ValueId, found: &Found) -> Option<Floats> {
+    let data = graph.floats(weight)?;
+    if let Some(permuted) = permuted_in_file(data, graph.shape(weight), found) {
+        return Some(permuted);
+    }
     let places = places_before(&found.shape.dims()[1..], &found.perm[1..]);
     let mut columns = vec![0.0; data.len()];
     for (old, new) in data.chunks_exact(places.len()).zip(columns.chunks_exact_mut(places.len())) {
@@ -60,7 +63,17 @@ fn permuted(graph: &Graph, weight: ValueId, found: &Found) -> Option<Vec<f32>> {
             new[place] = *w;
         }
     }
-    Some(columns)
+    Some(columns.into())
+}
+
+/// The same for a weight that can stay in its file.
+fn permuted_in_file(data: &Floats, shape: Shape, found: &Found) -> Option<Floats> {
+    let outputs = *shape.dims().first()?;
+    let axes = &found.perm[1..];
+    let dims: Vec<u32> = axes.iter().map(|&axis| found.shape.dims()[axis]).collect();
+    let inverse = (1..=axes.len()).map(|axis| axes.iter().position(|&own| own == axis));
+    let perm: Option<Vec<usize>> = inverse.map(|place| place.map(|place| place + 1)).collect();
+    data.transposed_in_file(&[&[outputs], dims.as_slice()].concat(), &[&[0], perm?.as_slice()].concat())
 }
 
 /// For each element of the transposed tensor, in order, its place in the tensor before; axis numbers count from 1.

@@ -1,9 +1,7 @@
 //! What passes are made of: a walk over the nodes, and the edits that keep the names of outputs.
 
-use alloc::vec::Vec;
-
 use crate::host::Result;
-use crate::host::graph::{Constant, Graph, NodeId, Op, Uses, ValueId};
+use crate::host::graph::{Constant, Floats, Graph, NodeId, Op, Uses, ValueId};
 
 /// Offers every node, operands before readers, to `rewrite`, which says whether it changed the graph. Nodes that no output
 /// needs are removed first, so that they count as nobody's readers.
@@ -92,17 +90,12 @@ pub(super) fn bypass(graph: &mut Graph, uses: &Uses, id: NodeId, input: ValueId)
 }
 
 /// A constant of the same name and shape as `old` with other data; takes the place of `old` if nobody else reads it.
-pub(super) fn revise_constant(
-    graph: &mut Graph,
-    uses: &Uses,
-    old: ValueId,
-    data: Vec<f32>,
-) -> Result<ValueId> {
+pub(super) fn revise_constant(graph: &mut Graph, uses: &Uses, old: ValueId, data: Floats) -> Result<ValueId> {
     if has_one_reader(graph, uses, old) && graph.value(old).shape.len() as usize == data.len() {
-        graph.value_mut(old).constant = Some(Constant::f32(data));
+        graph.value_mut(old).constant = Some(Constant::F32(data));
         return Ok(old);
     }
     let value = graph.value(old);
     let (name, shape) = (value.name.clone(), value.shape);
-    graph.add_constant(name, shape, Constant::f32(data))
+    graph.add_constant(name, shape, Constant::F32(data))
 }

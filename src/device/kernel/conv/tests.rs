@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::super::params::{ConvAlgorithm, ConvParams};
 use super::super::reference::{ConvOperands, conv as reference, conv_winograd_magnitudes, is_fused, levels};
 use super::*;
-use crate::device::simd::Level;
+use crate::device::simd::{LANES, Level};
 use crate::device::tensor::{Activation, ActivationKind, Extent, Rows, Segment, Window};
 use crate::dispatch;
 
@@ -89,14 +89,14 @@ fn packed(operands: &ConvOperands) -> Vec<f32> {
             match algorithm {
                 ConvAlgorithm::Depthwise => packed[(o / 16 * taps + k) * 16 + o % 16] = weight,
                 ConvAlgorithm::Winograd2x2 | ConvAlgorithm::Winograd4x4 if k < inputs => {
-                    let taps = core::array::from_fn(|tap| filter[tap * inputs + k]);
+                    let taps = core::array::from_fn(|tap| [filter[tap * inputs + k]; LANES]);
                     let places = if algorithm == ConvAlgorithm::Winograd2x2 {
-                        winograd_2x2_transform(&taps).to_vec()
+                        winograd_2x2_transform(Level::detect(), &taps).to_vec()
                     } else {
-                        winograd_4x4_transform(&taps).to_vec()
+                        winograd_4x4_transform(Level::detect(), &taps).to_vec()
                     };
                     for (f, place) in places.iter().enumerate() {
-                        packed[((panel * places.len() + f) * inputs + k) * 16 + o % 16] = *place;
+                        packed[((panel * places.len() + f) * inputs + k) * 16 + o % 16] = place[o % LANES];
                     }
                 }
                 ConvAlgorithm::Winograd2x2 | ConvAlgorithm::Winograd4x4 => {}

@@ -43,16 +43,32 @@ pub(super) fn header(header: &Header, bytes: &[u8]) -> Result<(), ProgramError> 
 /// Checks everything behind the header.
 pub(super) fn check(program: &Program<'_>) -> Result<(), ProgramError> {
     sections(program)?;
+    undamaged(program)?;
+    contents(program)
+}
+
+/// The same without the CRCs of what was sealed just now.
+#[cfg(feature = "alloc")]
+pub(super) fn check_sealed(program: &Program<'_>) -> Result<(), ProgramError> {
+    sections(program)?;
+    contents(program)
+}
+
+fn contents(program: &Program<'_>) -> Result<(), ProgramError> {
     buffers::check(program)?;
     ports::check(program)?;
     steps::check(program)
 }
 
-/// The sections come in order, aligned, apart from each other and undamaged.
+/// The sections come in order, aligned and apart from each other.
 fn sections(program: &Program<'_>) -> Result<(), ProgramError> {
     let Header { head_len, steps, weights, .. } = *program.header;
     begins_behind(steps, u64::from(head_len)).ok_or(ProgramError::Bounds(Section::Steps))?;
-    begins_behind(weights, end(steps)).ok_or(ProgramError::Bounds(Section::Weights))?;
+    begins_behind(weights, end(steps)).ok_or(ProgramError::Bounds(Section::Weights))
+}
+
+/// The sections are as they were sealed.
+fn undamaged(program: &Program<'_>) -> Result<(), ProgramError> {
     if crc32(program.steps) != program.header.steps_crc {
         return Err(ProgramError::Checksum(Section::Steps));
     }

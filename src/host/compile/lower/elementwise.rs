@@ -84,8 +84,8 @@ impl Lowering<'_> {
 
     /// An operand of [`binary`](Self::binary): segments, or a constant.
     fn operand(&mut self, value: ValueId, extent: Extent) -> Result<(Vec<Segment>, Option<ConstantId>)> {
-        let is_constant = self.graph.constant_f32(value).is_some()
-            && extent.checked_len() == Some(self.graph.shape(value).len());
+        let is_constant =
+            self.graph.floats(value).is_some() && extent.checked_len() == Some(self.graph.shape(value).len());
         if is_constant && self.places[value.index()].is_none() {
             let len = self.graph.shape(value).len();
             return Ok((Vec::new(), Some(self.schedule.constants.add(Recipe::Plain(value), len))));

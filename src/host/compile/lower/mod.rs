@@ -198,7 +198,7 @@ impl<'g> Lowering<'g> {
     /// Writes a constant of the graph into a buffer, for operators that read buffers only.
     fn constant_in_buffer(&mut self, value: ValueId) -> Result<Layout> {
         let shape = self.graph.shape(value);
-        if self.graph.constant_f32(value).is_none() {
+        if self.graph.floats(value).is_none() {
             let reason =
                 format!("value '{}' is neither made by a node nor a constant", self.graph.value(value).name);
             return Err(Error::new(ErrorKind::Invalid, reason));
@@ -287,7 +287,7 @@ impl<'g> Lowering<'g> {
 
     /// The floats of a constant operand.
     fn require_constant(&self, value: ValueId, what: &str) -> Result<()> {
-        if self.graph.constant_f32(value).is_some() {
+        if self.graph.floats(value).is_some() {
             return Ok(());
         }
         let reason = format!("its {what} '{}' is no constant", self.graph.value(value).name);

@@ -2,8 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::collections::hash_map::Entry;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,35 +10,59 @@ use half::{bf16, f16};
 use rten_onnx::onnx::{DataLocation, DataType, TensorProto};
 
 use crate::device::tensor::MAX_RANK;
-use crate::host::graph::Constant;
+use crate::host::graph::{Constant, FloatFormat, Floats, StoredFloats, WeightFile};
 use crate::host::{Error, ErrorKind, Result};
 
 use super::Tensor;
 use super::model::external_location;
-use super::number::narrow;
+use super::number::{index, narrow};
 use super::refusal::{invalid, unsupported};
+use super::skeleton::{LARGE, own_place};
 use super::tensor::element_count;
 
 /// How often the bytes of a data file may be read in all; shared weights are read once for each name.
 const READS: u64 = 4;
 
-/// Where tensors find data that lies outside the model.
+/// Where tensors find data that lies outside the message.
 #[derive(Debug, Default)]
 pub(super) struct ExternalData {
-    /// The model's folder; without it, external data is refused.
+    /// The model's folder; without it, data in other files is refused.
     folder: Option<PathBuf>,
-    /// Bytes read of each file so far.
-    read: RefCell<HashMap<PathBuf, u64>>,
+    /// The model's own file, where the message was read without its large tensors.
+    own: Option<Arc<WeightFile>>,
+    /// The other files so far, and the bytes that tensors took of each.
+    others: RefCell<HashMap<PathBuf, (Arc<WeightFile>, u64)>>,
+}
+
+/// Where the data of a tensor lies.
+struct Place {
+    file: Arc<WeightFile>,
+    offset: u64,
 }
 
 impl ExternalData {
-    /// Data beside a model in this folder.
-    pub(super) fn beside(folder: &Path) -> Self {
-        Self { folder: Some(folder.into()), ..Self::default() }
+    /// Data beside a model in this folder, and in the model's own file.
+    pub(super) fn beside(folder: &Path, own: Option<WeightFile>) -> Self {
+        Self { folder: Some(folder.into()), own: own.map(Arc::new), ..Self::default() }
     }
 
-    /// The bytes of a tensor that needs `len` of them.
-    fn load(&self, tensor: &TensorProto, len: u64) -> Result<Vec<u8>> {
+    /// Are the files as they were when they were opened, and could all be read that was asked for?
+    pub(super) fn check(&self) -> Result<()> {
+        let others = self.others.borrow();
+        let mut files = self.own.iter().chain(others.values().map(|(file, _)| file));
+        files.try_for_each(|file| file.check())
+    }
+
+    /// Where the data of a tensor lies that needs `len` bytes.
+    fn find(&self, tensor: &TensorProto, len: u64) -> Result<Place> {
+        if let (Some((offset, stored)), Some(file)) = (own_place(tensor), &self.own) {
+            let ends = offset.checked_add(len).is_some_and(|end| end <= file.len());
+            if stored != len || !ends {
+                let (dims, dtype) = (&tensor.dims, tensor.data_type.unwrap_or(DataType(0)));
+                return Err(invalid(format!("{stored} bytes of data for {dims:?} of type {dtype}")));
+            }
+            return Ok(Place { file: file.clone(), offset });
+        }
         let entry = |key: &str| {
             let mut entries = tensor.external_data.iter();
             entries.find(|entry| entry.key.as_deref() == Some(key)).and_then(|entry| entry.value.as_deref())
@@ -55,7 +78,8 @@ impl ExternalData {
             return Err(invalid(format!("external data of {stored} bytes, the dimensions need {len}")));
         }
         let path = self.resolve(location)?;
-        self.read(&path, offset, len).map_err(|error| error.in_file(path.display()))
+        let file = self.open(&path, offset, len).map_err(|error| error.in_file(path.display()))?;
+        Ok(Place { file, offset })
     }
 
     /// The file at a location, which must lie in the model's folder or below.
@@ -90,29 +114,56 @@ impl ExternalData {
         Err(invalid(format!("external data '{location}' lies outside the model's folder")))
     }
 
-    fn read(&self, path: &Path, offset: u64, len: u64) -> Result<Vec<u8>> {
-        let unreadable = |error: std::io::Error| Error::io(&error);
+    /// The file, if it has `len` bytes from `offset` on.
+    fn open(&self, path: &Path, offset: u64, len: u64) -> Result<Arc<WeightFile>> {
         if !path.is_file() {
             let error =
                 Error::new(ErrorKind::Io, "the data of a tensor is to lie here, and it is no regular file");
             return Err(error.remedy("copy the data file that was exported with the model to this place"));
         }
-        let mut file = File::open(path).map_err(unreadable)?;
-        let size = file.metadata().map_err(unreadable)?.len();
+        let mut others = self.others.borrow_mut();
+        let (file, taken) = match others.entry(path.into()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let file = WeightFile::open(path).map_err(|error| Error::io(&error))?;
+                entry.insert((Arc::new(file), 0))
+            }
+        };
+        let size = file.len();
         if offset.checked_add(len).is_none_or(|end| end > size) {
             return Err(invalid(format!("{len} bytes from {offset} are wanted, the file has {size}")));
         }
-        let mut read = self.read.borrow_mut();
-        let total = read.entry(path.into()).or_default();
-        *total += len;
-        if *total > size.saturating_mul(READS) {
+        *taken += len;
+        if *taken > size.saturating_mul(READS) {
             return Err(invalid("the tensors that read this file overlap"));
         }
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
-        file.take(len).read_to_end(&mut bytes).map_err(unreadable)?;
-        Ok(bytes)
+        Ok(file.clone())
     }
+}
+
+impl Place {
+    /// The elements: large floats stay in the file, all others are read.
+    fn constant(self, dtype: DataType, len: u32, bytes: u64) -> Result<Constant> {
+        if let Some(format) = float_format(dtype).filter(|_| bytes >= LARGE) {
+            let stored = StoredFloats::new(self.file, self.offset, format, index(len));
+            return Ok(Constant::F32(Floats::in_file(stored)));
+        }
+        let bytes = usize::try_from(bytes).map_err(|_| invalid("more data than there is memory"))?;
+        let mut data = vec![0; bytes];
+        self.file.read(self.offset, &mut data)?;
+        Ok(from_bytes(dtype, &data))
+    }
+}
+
+/// The format of floats in a file.
+fn float_format(dtype: DataType) -> Option<FloatFormat> {
+    Some(match dtype {
+        DataType::FLOAT => FloatFormat::F32,
+        DataType::DOUBLE => FloatFormat::F64,
+        DataType::FLOAT16 => FloatFormat::F16,
+        DataType::BFLOAT16 => FloatFormat::Bf16,
+        _ => return None,
+    })
 }
 
 /// Decodes a tensor: floats of any width become `f32`, integers and booleans `i64`.
@@ -130,7 +181,8 @@ pub(super) fn decode(proto: &TensorProto, external: &ExternalData) -> Result<Ten
         return Err(unsupported(format!("its elements are of type {dtype}")));
     };
     let data = if proto.data_location == Some(DataLocation::EXTERNAL) {
-        from_bytes(dtype, &external.load(proto, u64::from(len) * width)?)
+        let bytes = u64::from(len) * width;
+        external.find(proto, bytes)?.constant(dtype, len, bytes)?
     } else if let Some(raw) = proto.raw_data.as_ref() {
         // The bytes are not needed twice: large models are not held in memory twice either.
         let raw = raw.take();
@@ -158,10 +210,10 @@ fn width(dtype: DataType) -> Option<u64> {
 /// The elements from packed little-endian bytes.
 fn from_bytes(dtype: DataType, bytes: &[u8]) -> Constant {
     match dtype {
-        DataType::FLOAT => Constant::F32(each(bytes, f32::from_le_bytes)),
-        DataType::DOUBLE => Constant::F32(each(bytes, |b| narrow(f64::from_le_bytes(b)))),
-        DataType::FLOAT16 => Constant::F32(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
-        DataType::BFLOAT16 => Constant::F32(each(bytes, |b| bf16::from_le_bytes(b).to_f32())),
+        DataType::FLOAT => floats(bytes, f32::from_le_bytes),
+        DataType::DOUBLE => floats(bytes, |b| narrow(f64::from_le_bytes(b))),
+        DataType::FLOAT16 => floats(bytes, |b| f16::from_le_bytes(b).to_f32()),
+        DataType::BFLOAT16 => floats(bytes, |b| bf16::from_le_bytes(b).to_f32()),
         DataType::INT8 => Constant::I64(each(bytes, |b| i64::from(i8::from_le_bytes(b)))),
         DataType::INT16 => Constant::I64(each(bytes, |b| i64::from(i16::from_le_bytes(b)))),
         DataType::UINT16 => Constant::I64(each(bytes, |b| i64::from(u16::from_le_bytes(b)))),
@@ -171,6 +223,10 @@ fn from_bytes(dtype: DataType, bytes: &[u8]) -> Constant {
         // UINT8 and BOOL; all other types have no width and do not come here.
         _ => Constant::I64(each(bytes, |b: [u8; 1]| i64::from(u8::from_le_bytes(b)))),
     }
+}
+
+fn floats<const N: usize>(bytes: &[u8], decode: impl Fn([u8; N]) -> f32) -> Constant {
+    Constant::F32(each(bytes, decode).into())
 }
 
 fn each<const N: usize, T>(bytes: &[u8], decode: impl Fn([u8; N]) -> T) -> Arc<[T]> {
@@ -249,7 +305,7 @@ mod tests {
             let data_location = Some(DataLocation::EXTERNAL);
             TensorProto { external_data, data_location, ..proto(&[1], DataType::FLOAT) }
         };
-        let beside = ExternalData::beside(&folder);
+        let beside = ExternalData::beside(&folder, None);
         let two = decode(&at("weights.bin", "4"), &beside).unwrap();
         assert_eq!(two.data().as_f32().unwrap(), [2.0]);
         assert!(decode(&at("weights.bin", "8"), &beside).unwrap_err().to_string().contains("the file has 8"));

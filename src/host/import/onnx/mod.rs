@@ -1,6 +1,6 @@
 //! ONNX import: the bytes of a `.onnx` file become a [`Graph`].
 //!
-//! The way through: `frame` checks the bytes before they are decoded (`unpack` repeats lists that are packed), `model` decodes them,
+//! The way through: `skeleton` reads a file without its weights, `frame` checks the bytes before they are decoded (`unpack` repeats lists that are packed), `model` decodes them,
 //! puts bodies in the place of calls (`function`) and finds the nodes that the outputs need, `ports` binds free dimensions, `walk` takes node after node to its importer in `operators` (one family a file), which makes
 //! graph nodes of it or folds it to a constant, through a `context` on the `scope` that knows what every name stands for. What is not supported is told at once, by node.
 //!
@@ -20,6 +20,7 @@ mod operators;
 mod ports;
 mod refusal;
 mod scope;
+mod skeleton;
 mod tensor;
 mod unpack;
 mod walk;
@@ -27,7 +28,7 @@ mod walk;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::host::graph::Graph;
+use crate::host::graph::{Graph, WeightFile};
 use crate::host::{Error, Result};
 
 use initializer::ExternalData;
@@ -81,24 +82,56 @@ impl ImportOptions {
 /// If the bytes are no ONNX model, a dimension stays free, the graph contradicts itself, or something in it is not supported:
 /// all such nodes are named at once, with what to do.
 pub fn import(bytes: &[u8], options: &ImportOptions) -> Result<Graph> {
-    import_with(bytes, options, &ExternalData::default())
+    import_with(&Model::decode(bytes, bytes.len())?, options, &ExternalData::default())
 }
 
 /// Imports a model from its file, with tensors whose data lies in other files in the same folder or below.
+///
+/// Large weights stay in their file until they are packed or looked at ([`Floats`](crate::host::graph::Floats)), so the files must
+/// not change as long as the graph is in use: [`compile`](crate::host::compile::compile) refuses if they have.
 ///
 /// # Errors
 /// As [`import`], and if a file cannot be read or lies outside the model's folder.
 pub fn import_file(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Graph> {
     let path = path.as_ref();
-    let bytes = std::fs::read(path).map_err(|error| Error::io(&error));
+    let mut graph = read_and_import(path, options).map_err(|error| error.in_file(path.display()))?;
+    graph.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(graph)
+}
+
+fn read_and_import(path: &Path, options: &ImportOptions) -> Result<Graph> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let graph = bytes.and_then(|bytes| import_with(&bytes, options, &ExternalData::beside(folder)));
-    let mut graph = graph.map_err(|error| error.in_file(path.display()))?;
-    graph.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(graph)
+    let Read { bytes, file } = Read::file(path)?;
+    let len = file.as_ref().map_or(bytes.len(), |file| usize::try_from(file.len()).unwrap_or(usize::MAX));
+    let external = ExternalData::beside(folder, file);
+    let graph = Model::decode(&bytes, len).and_then(|model| import_with(&model, options, &external));
+    // What a file that changed led to is no reason.
+    external.check()?;
+    graph
+}
+
+/// What was read of a model's file.
+struct Read {
+    /// The message.
+    bytes: Vec<u8>,
+    /// The file, if the data of large tensors was left there.
+    file: Option<WeightFile>,
+}
+
+impl Read {
+    fn file(path: &Path) -> Result<Self> {
+        if path.is_file() {
+            let file = WeightFile::open(path).map_err(|error| Error::io(&error))?;
+            if let Some(bytes) = file.with(|open| skeleton::skeleton(open, file.len())) {
+                return Ok(Self { bytes, file: Some(file) });
+            }
+        }
+        let bytes = std::fs::read(path).map_err(|error| Error::io(&error))?;
+        Ok(Self { bytes, file: None })
+    }
 }
 
 /// The inputs of a model as it declares them, so that a caller can see which dimensions are free before importing it.
@@ -106,7 +139,7 @@ pub fn import_file(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Gr
 /// # Errors
 /// If the bytes are no ONNX model, or an input is no tensor.
 pub fn declared_inputs(bytes: &[u8]) -> Result<Vec<DeclaredInput>> {
-    ports::declared(&Model::decode(bytes)?.graph)
+    ports::declared(&Model::decode(bytes, bytes.len())?.graph)
 }
 
 /// The files beside a model that hold data of its tensors, each once, whether or not they exist.
@@ -115,8 +148,7 @@ pub fn declared_inputs(bytes: &[u8]) -> Result<Vec<DeclaredInput>> {
 /// If the model cannot be read, or is no ONNX model.
 pub fn external_files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let path = path.as_ref();
-    let bytes = std::fs::read(path).map_err(|error| Error::io(&error));
-    let model = bytes.and_then(|bytes| Model::decode(&bytes));
+    let model = Read::file(path).and_then(|Read { bytes, .. }| Model::decode(&bytes, bytes.len()));
     let model = model.map_err(|error| error.in_file(path.display()))?;
     let locations = model.external_locations();
     Ok(locations.into_iter().map(|location| path.with_file_name(location)).collect())
@@ -129,8 +161,7 @@ pub fn operators() -> Vec<&'static str> {
     names
 }
 
-fn import_with(bytes: &[u8], options: &ImportOptions, external: &ExternalData) -> Result<Graph> {
-    let model = Model::decode(bytes)?;
+fn import_with(model: &Model, options: &ImportOptions, external: &ExternalData) -> Result<Graph> {
     let nodes = model::needed_nodes(&model.graph, model.opset)?;
     if let Some(error) = refusal::all_at_once(nodes.iter().filter_map(walk::refuse).collect()) {
         return Err(error);

@@ -25,11 +25,11 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Decodes a model.
+    /// Decodes a model whose file has `file_len` bytes.
     ///
     /// # Errors
     /// If the bytes are no ONNX model, or one of an operator set that is not supported.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+    pub(super) fn decode(bytes: &[u8], file_len: usize) -> Result<Self> {
         if let Some(format) = other_format(bytes) {
             return Err(not_onnx(format!("this is {format}, not an ONNX model")));
         }
@@ -49,7 +49,7 @@ impl Model {
             let reason = format!("operator set {opset}; supported are {first} to {last}");
             return Err(unsupported(reason).remedy("convert it with onnx.version_converter, or export again"));
         }
-        functions.inline(&mut graph, bytes.len())?;
+        functions.inline(&mut graph, file_len)?;
         Ok(Self { graph, opset })
     }
 

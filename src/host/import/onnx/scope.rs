@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rten_onnx::onnx::{TensorProto, ValueInfoProto};
 
 use crate::device::tensor::{Activation, ModelLayout, Shape};
-use crate::host::graph::{Graph, Op, Unary, ValueId};
+use crate::host::graph::{Floats, Graph, Op, Unary, ValueId};
 use crate::host::{Error, ErrorKind, Result};
 
 use super::Tensor;
@@ -149,7 +149,7 @@ impl<'m> Scope<'m> {
                 let reason = format!("the output '{name}' holds booleans");
                 return Err(unsupported(reason).remedy("cast it to float in the model"));
             }
-            Operand::Constant(tensor) if tensor.data().as_f32().is_some() => {
+            Operand::Constant(tensor) if tensor.data().floats().is_some() => {
                 let order: Vec<usize> = if tensor.dims().len() == 4 { TO_STORAGE.into() } else { vec![] };
                 self.store(tensor, &order, &format!("{name}.constant"))?
             }
@@ -166,6 +166,9 @@ impl<'m> Scope<'m> {
         // What cannot be counted is refused by `decode`.
         self.room.take(len.unwrap_or(0))?;
         let tensor = decode(proto, self.external)?;
+        if is_in_file(&tensor) {
+            self.room.give(len.unwrap_or(0));
+        }
         self.grant(&tensor);
         Ok(tensor)
     }
@@ -202,7 +205,10 @@ impl<'m> Scope<'m> {
         let ordered = if order.is_empty() {
             tensor.clone()
         } else {
-            self.charge(element_count(tensor.dims()))?;
+            // What stays in its file takes no memory in another order.
+            if !is_in_file(tensor) {
+                self.charge(element_count(tensor.dims()))?;
+            }
             tensor.transposed(order)?
         };
         let value = self.graph.add_constant(name, shape_of(ordered.dims())?, ordered.data().clone())?;
@@ -212,6 +218,11 @@ impl<'m> Scope<'m> {
     }
 }
 
+/// Does the tensor's data lie in a file, and only there?
+fn is_in_file(tensor: &Tensor) -> bool {
+    tensor.data().floats().is_some_and(Floats::are_in_file)
+}
+
 /// The memory that constants may take.
 struct Room {
     left: u64,
@@ -219,6 +230,11 @@ struct Room {
 }
 
 impl Room {
+    /// Gives back the room of some elements.
+    const fn give(&mut self, elements: u64) {
+        self.left += elements * ELEMENT_BYTES;
+    }
+
     /// Takes the room of some elements.
     fn take(&mut self, elements: u64) -> Result<()> {
         let left = elements.checked_mul(ELEMENT_BYTES).and_then(|bytes| self.left.checked_sub(bytes));

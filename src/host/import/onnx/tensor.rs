@@ -51,7 +51,7 @@ impl Tensor {
     /// Where the elements lie in memory: tensors that share their data share this.
     pub(super) fn address(&self) -> usize {
         match &self.data {
-            Constant::F32(data) => data.as_ptr().addr(),
+            Constant::F32(data) => data.address(),
             Constant::I64(data) => data.as_ptr().addr(),
         }
     }
@@ -63,6 +63,10 @@ impl Tensor {
 
     /// `output.dims[i] = input.dims[perm[i]]`.
     pub(super) fn transposed(&self, perm: &[usize]) -> Result<Self> {
+        if let Some(floats) = self.data.floats().and_then(|f| f.transposed_in_file(&self.dims, perm)) {
+            let dims: Vec<u32> = perm.iter().map(|&axis| self.dims[axis]).collect();
+            return Self::new(dims, Constant::F32(floats));
+        }
         let strides = self.strides();
         let dims: Option<Vec<u32>> = perm.iter().map(|&axis| self.dims.get(axis).copied()).collect();
         let steps: Option<Vec<i64>> = perm.iter().map(|&axis| strides.get(axis).copied()).collect();

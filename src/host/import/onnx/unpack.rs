@@ -71,7 +71,7 @@ fn field(content: Content, number: u64, mut bytes: &[u8], out: &mut Vec<u8>) -> 
     }
 }
 
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;

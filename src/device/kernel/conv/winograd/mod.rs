@@ -7,8 +7,9 @@
 //!
 //! Order: block of patches → input transform of all frequencies, `V[frequency][patch][c]` → for each group of panels and each
 //! frequency the product `M[frequency][patch][outputs]` → output transform with the epilogue. V, M and the panel in use fit
-//! into L2. The matrices are in [`tile`], the transforms in [`input`] and [`output`]. Called by [`conv_f32`](super::conv_f32).
+//! into L2. The matrices are in [`tile`], the transforms in [`filter`], [`input`] and [`output`]. Called by [`conv_f32`](super::conv_f32).
 
+mod filter;
 mod input;
 mod output;
 mod tile;
@@ -22,10 +23,10 @@ use crate::device::simd::{
 use super::super::params::ConvParams;
 use super::block::{FETCHED_WEIGHTS, Split};
 use super::{Band, ConvTask};
+pub use filter::{winograd_2x2_transform, winograd_4x4_transform};
 use input::transform_input;
 use output::transform_output;
 use tile::{FourByFour, Tile, TwoByTwo};
-pub use tile::{winograd_2x2_transform, winograd_4x4_transform};
 
 /// Patches of a block at most.
 const MAX_PATCHES: usize = 96;

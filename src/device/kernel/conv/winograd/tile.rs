@@ -9,7 +9,7 @@
 //! - the row of `G` is `(1, p, p²) / Π (p − q)`.
 //!
 //! At infinity the three are the last unit vector, the coefficients of `Π (x − p)` over all points, and `(0, 0, 1)`. Two
-//! dimensions are columns, then rows. Called by the driver; the compiler packs what the `filter`s give.
+//! dimensions are columns, then rows. Called by the driver; `G` stands in `filter`.
 
 use crate::device::simd::Simd;
 
@@ -50,25 +50,15 @@ impl Tile<2, 4> for TwoByTwo {
     }
 }
 
-/// `G g` of F(2,3). The signs of the first and the last row of `G` and `Bᵀ` are turned, which saves negations.
-fn two_filter([a, b, c]: [f64; 3]) -> [f64; 4] {
-    [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c]
-}
-
-/// `G g Gᵀ` of a filter in the order `ky, kx`: the weights of the 16 frequencies of F(2×2,3×3). Computed in f64 and rounded once.
-pub fn winograd_2x2_transform(taps: &[f32; 9]) -> [f32; 16] {
-    both_dimensions(taps, two_filter)
-}
-
 /// F(4×4,3×3) at the points 0, ±5/8, ±3/2. Among the points whose squares are exact in `f32` they have about the least error:
 /// half of what ±1 and ±2, which are used most, bring.
 #[derive(Debug)]
 pub(super) struct FourByFour;
 
 /// The smaller point, its square and its cube.
-const P: [f32; 3] = powers(0.625);
+pub(super) const P: [f32; 3] = powers(0.625);
 /// The larger point, its square and its cube.
-const Q: [f32; 3] = powers(1.5);
+pub(super) const Q: [f32; 3] = powers(1.5);
 
 /// `x, x², x³`
 const fn powers(x: f32) -> [f32; 3] {
@@ -111,33 +101,4 @@ impl Tile<4, 6> for FourByFour {
             s.add(s.mul_add(p3, odd_p, s.mul(q3, odd_q)), m5),
         ]
     }
-}
-
-/// `G g` of F(4,3).
-fn four_filter([a, b, c]: [f64; 3]) -> [f64; 6] {
-    let [p, q] = [P[0], Q[0]].map(f64::from);
-    let at = |x: f64, other: f64| {
-        let (even, odd) = (a + c * x * x, b * x);
-        let divisor = 2.0 * x * x * (x * x - other * other);
-        [(even + odd) / divisor, (even - odd) / divisor]
-    };
-    let ([p_plus, p_minus], [q_plus, q_minus]) = (at(p, q), at(q, p));
-    [a / (p * p * q * q), p_plus, p_minus, q_plus, q_minus, c]
-}
-
-/// `G g Gᵀ` of a filter in the order `ky, kx`: the weights of the 36 frequencies of F(4×4,3×3). Computed in f64 and rounded once.
-pub fn winograd_4x4_transform(taps: &[f32; 9]) -> [f32; 36] {
-    both_dimensions(taps, four_filter)
-}
-
-/// Columns, then rows of a filter, transformed.
-fn both_dimensions<const PATCH: usize, const FREQUENCIES: usize>(
-    taps: &[f32; 9],
-    transform: impl Fn([f64; 3]) -> [f64; PATCH],
-) -> [f32; FREQUENCIES] {
-    let g = taps.map(f64::from);
-    let columns = [0, 1, 2].map(|x| transform([g[x], g[3 + x], g[6 + x]]));
-    let places: [[f64; PATCH]; PATCH] =
-        core::array::from_fn(|i| transform(core::array::from_fn(|x| columns[x][i])));
-    core::array::from_fn(|f| places[f / PATCH][f % PATCH] as f32)
 }

@@ -123,14 +123,16 @@ fn choose(cx: &mut Context<'_, '_>) -> Result<Vec<Operand>> {
 fn chosen_by_mask(cx: &mut Context<'_, '_>, mask: &Operand, a: &Operand, b: &Operand) -> Result<Operand> {
     let rank = cx.dims(mask).len();
     for operand in [a, b] {
-        if matches!(operand, Operand::Constant(tensor) if tensor.data().as_f32().is_none()) {
+        if matches!(operand, Operand::Constant(tensor) if tensor.data().floats().is_none()) {
             return Err(unsupported("a choice of integers that depends on the input"));
         }
     }
     // One zero for all adds nothing, and no dimension.
     let is_nothing = |operand: &Operand| match operand {
         Operand::Constant(tensor) => {
-            tensor.dims().len() <= rank && matches!(tensor.data().as_f32(), Some([zero]) if *zero == 0.0)
+            tensor.dims().len() <= rank
+                && tensor.data().len() == 1
+                && matches!(tensor.data().as_f32(), Some([zero]) if *zero == 0.0)
         }
         Operand::Value(_) | Operand::Mask(_) => false,
     };

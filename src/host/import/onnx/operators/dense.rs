@@ -70,7 +70,10 @@ fn row(cx: &mut Context<'_, '_>, c: &Tensor, outputs: u32) -> Result<Option<Valu
 /// The tensor times a float attribute, whose default is 1.
 fn scaled(cx: &mut Context<'_, '_>, tensor: Tensor, attribute: &str) -> Result<Tensor> {
     let factor = cx.node.float(attribute, 1.0)?;
-    let Some(floats) = tensor.data().as_f32().filter(|_| factor != 1.0) else { return Ok(tensor) };
+    if factor == 1.0 {
+        return Ok(tensor);
+    }
+    let Some(floats) = tensor.data().as_f32() else { return Ok(tensor) };
     cx.charge(tensor.dims())?;
     Tensor::new(tensor.dims(), Constant::f32(floats.iter().map(|x| x * factor).collect::<Vec<_>>()))
 }

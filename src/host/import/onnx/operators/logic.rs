@@ -69,7 +69,7 @@ fn compare(
     }
     let b = aligned(cx, BinaryKind::Less, &a, b)?;
     for operand in [&a, &b] {
-        if matches!(operand, Operand::Constant(tensor) if tensor.data().as_f32().is_none()) {
+        if matches!(operand, Operand::Constant(tensor) if tensor.data().floats().is_none()) {
             return Err(invalid("a comparison of floats with integers"));
         }
     }
