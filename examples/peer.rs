@@ -11,6 +11,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use cpu_time::ProcessTime;
 use salto::host::compile::CompileOptions;
 use salto::host::{Error, ErrorKind, LoadOptions, Model, Result, SessionOptions};
 
@@ -87,10 +88,10 @@ fn bench(arguments: &Arguments) -> Result<String> {
     let (mut latencies, mut cpu) = (Vec::new(), Vec::new());
     let start = Instant::now();
     for rep in 0..arguments.reps {
-        let (cpu_start, wall_start) = (cpu_seconds(), Instant::now());
+        let (cpu_start, wall_start) = (ProcessTime::now(), Instant::now());
         session.run_into(&[&input], &mut [&mut output])?;
         latencies.push(wall_start.elapsed().as_secs_f64() * 1e3);
-        cpu.push((cpu_seconds() - cpu_start) * 1e3);
+        cpu.push(cpu_start.elapsed().as_secs_f64() * 1e3);
         if rep >= 2 && start.elapsed().as_secs_f64() * 1e3 > arguments.budget_ms {
             break;
         }
@@ -120,20 +121,6 @@ fn status_kb(key: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(key));
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
-}
-
-/// CPU time of all threads of this process so far.
-#[cfg(unix)]
-fn cpu_seconds() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
-
-/// Where the CPU's time cannot be asked for, a run counts with its whole duration.
-#[cfg(not(unix))]
-fn cpu_seconds() -> f64 {
-    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-    START.elapsed().as_secs_f64()
 }
 
 fn number<T: std::str::FromStr>(word: &str) -> Result<T> {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use cpu_time::ProcessTime;
 use salto::host::report::{Align, Bytes, Count, Table};
 use salto::host::{Model, Result, Session, SessionOptions};
 use serde::Serialize;
@@ -125,29 +126,16 @@ fn time(session: &mut Session, inputs: &[&[f32]], reps: usize) -> Result<Times> 
     let progress = Progress::new("run", reps);
     let (mut wall_ms, mut cpu_ms) = (Vec::with_capacity(reps), Some(Vec::with_capacity(reps)));
     for rep in 0..reps {
-        let (cpu, start) = (cpu_seconds(), Instant::now());
+        let (cpu, start) = (ProcessTime::try_now(), Instant::now());
         session.run_into(inputs, &mut slices)?;
         wall_ms.push(1e3 * start.elapsed().as_secs_f64());
-        match (&mut cpu_ms, cpu, cpu_seconds()) {
-            (Some(all), Some(before), Some(after)) => all.push(1e3 * (after - before)),
+        match (&mut cpu_ms, cpu.and_then(|cpu| cpu.try_elapsed())) {
+            (Some(all), Ok(elapsed)) => all.push(1e3 * elapsed.as_secs_f64()),
             _ => cpu_ms = None,
         }
         progress.show(rep + 1);
     }
     Ok(Times { wall_ms, cpu_ms, outputs })
-}
-
-/// The time that all threads of this process have had on cores so far.
-#[cfg(unix)]
-#[allow(clippy::unnecessary_wraps, reason = "other systems have none")]
-fn cpu_seconds() -> Option<f64> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Some(time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64)
-}
-
-#[cfg(not(unix))]
-fn cpu_seconds() -> Option<f64> {
-    None
 }
 
 impl Report {
