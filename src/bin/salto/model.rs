@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use salto::device::program::record::MAGIC;
 use salto::host::compile::{CompileOptions, MemoryLimit, compile as compiled};
 use salto::host::graph::Value;
-use salto::host::import::onnx::{DeclaredInput, ImportOptions, declared_inputs, external_files, import_file};
+use salto::host::import::onnx::{
+    DeclaredInput, ImportOptions, declared_inputs_of_file, external_files, import_file,
+};
 use salto::host::report::{Align, Bytes, Inspection, Table};
 use salto::host::{Error, ErrorKind, LoadOptions, Model, Result};
 use serde::Serialize;
@@ -91,7 +93,7 @@ pub(crate) fn load_for(
 /// The shapes of those inputs that have free dimensions besides the batch and a file to bind them.
 fn shapes_of_files(network: &Network, arguments: &[String], options: &Picture) -> Result<Shapes> {
     let Network { path, bindings, .. } = network;
-    let mut declared = declared_inputs(&files::read(path)?).map_err(|error| error.in_file(path.display()))?;
+    let mut declared = declared_inputs_of_file(path)?;
     declared.retain(|input| bindings.iter().all(|(bound, _)| *bound != input.name));
     let is_free = |input: &DeclaredInput| input.dims.iter().skip(1).any(Option::is_none);
     if !declared.iter().any(is_free) {

@@ -4,7 +4,7 @@ use alloc::format;
 
 use crate::host::{Error, ErrorKind, Result};
 
-/// Limits what constants, program and arena of a network take together, for a number of threads. Pictures and arrays that a program
+/// Limits what constants in memory, program and arena of a network take together, for a number of threads. Pictures and arrays that a program
 /// runs on are not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimit {

@@ -142,6 +142,17 @@ pub fn declared_inputs(bytes: &[u8]) -> Result<Vec<DeclaredInput>> {
     ports::declared(&Model::decode(bytes, bytes.len())?.graph)
 }
 
+/// The inputs of a model's file as it declares them; its weights are not read.
+///
+/// # Errors
+/// As [`declared_inputs`], and if the file cannot be read.
+pub fn declared_inputs_of_file(path: impl AsRef<Path>) -> Result<Vec<DeclaredInput>> {
+    let path = path.as_ref();
+    let model = Read::file(path).and_then(|Read { bytes, .. }| Model::decode(&bytes, bytes.len()));
+    let inputs = model.and_then(|model| ports::declared(&model.graph));
+    inputs.map_err(|error| error.in_file(path.display()))
+}
+
 /// The files beside a model that hold data of its tensors, each once, whether or not they exist.
 ///
 /// # Errors
