@@ -11,6 +11,7 @@ pub mod import;
 pub mod memory;
 mod model;
 pub mod optimize;
+mod planes;
 pub mod report;
 mod session;
 #[cfg(feature = "std")]

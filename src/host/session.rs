@@ -12,10 +12,11 @@ use alloc::vec::Vec;
 
 use crate::device::engine::{Engine, EngineError, StepHook};
 use crate::device::simd::Level;
-use crate::device::tensor::{DType, Extent, ModelLayout, Shape};
+use crate::device::tensor::{DType, Shape};
 
 use super::compile::AlignedBytes;
 use super::model::{Model, Port};
+use super::planes::{Planes, planes};
 #[cfg(feature = "std")]
 use super::threads::ThreadPool;
 use super::{Error, ErrorKind, Result};
@@ -264,10 +265,17 @@ impl Session {
         #[cfg(feature = "std")]
         let engine = engine.with_executor(&self.pool).map_err(refused)?;
         let mut engine = engine.with_hook(hook);
+        let door = Planes {
+            level: self.level,
+            #[cfg(feature = "std")]
+            pool: &self.pool,
+            #[cfg(not(feature = "std"))]
+            threads: core::marker::PhantomData,
+        };
         for (i, (port, input)) in input_ports.iter().zip(inputs).enumerate() {
             let stored = engine.input_mut::<f32>(i).map_err(refused)?;
             match planes(port, self.as_stored) {
-                Some(extent) => interleave(&extent, input, stored),
+                Some(extent) => door.interleave(&extent, input, stored),
                 None => stored.copy_from_slice(input),
             }
         }
@@ -275,61 +283,11 @@ impl Session {
         for (i, (port, output)) in output_ports.iter().zip(outputs).enumerate() {
             let stored = engine.output::<f32>(i).map_err(refused)?;
             match planes(port, self.as_stored) {
-                Some(extent) => deinterleave(&extent, stored, output),
+                Some(extent) => door.deinterleave(&extent, stored, output),
                 None => output.copy_from_slice(stored),
             }
         }
         Ok(())
-    }
-}
-
-/// The extent of a port whose channels are planes for the caller and interleaved in the arena; `None` if both are the same.
-fn planes(port: &Port, as_stored: bool) -> Option<Extent> {
-    let extent = Extent::of(&port.shape);
-    let differs = !as_stored
-        && port.layout == ModelLayout::ChannelsFirst
-        && port.shape.rank() == 4
-        && extent.c != 1
-        && extent.h * extent.w != 1;
-    differs.then_some(extent)
-}
-
-/// `[n, c, h, w]` to `[n, h, w, c]`.
-fn interleave(extent: &Extent, from: &[f32], to: &mut [f32]) {
-    let (channels, pixels) = (extent.c as usize, extent.h as usize * extent.w as usize);
-    let pictures = from.chunks_exact(pixels * channels).zip(to.chunks_exact_mut(pixels * channels));
-    pictures.for_each(|(from, to)| transpose(from, pixels, to));
-}
-
-/// `[n, h, w, c]` to `[n, c, h, w]`.
-fn deinterleave(extent: &Extent, from: &[f32], to: &mut [f32]) {
-    let (channels, pixels) = (extent.c as usize, extent.h as usize * extent.w as usize);
-    let pictures = from.chunks_exact(pixels * channels).zip(to.chunks_exact_mut(pixels * channels));
-    pictures.for_each(|(from, to)| transpose(from, channels, to));
-}
-
-/// Transposes a matrix with `columns` columns: a square of one cache line's width at a time through a small copy, so that lines
-/// that lie a power of two apart do not drive each other out of the cache.
-fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
-    const SIDE: usize = 16;
-    let rows = from.len() / columns;
-    let mut square = [[0.0; SIDE]; SIDE];
-    for first_row in (0..rows).step_by(SIDE) {
-        let height = SIDE.min(rows - first_row);
-        for first_column in (0..columns).step_by(SIDE) {
-            let width = SIDE.min(columns - first_column);
-            for y in 0..height {
-                let line = &from[(first_row + y) * columns + first_column..][..width];
-                square.iter_mut().zip(line).for_each(|(column, &x)| column[y] = x);
-            }
-            for (x, column) in square.iter().enumerate().take(width) {
-                let line = &mut to[(first_column + x) * rows + first_row..][..height];
-                match line.first_chunk_mut::<SIDE>() {
-                    Some(line) => *line = *column,
-                    None => line.copy_from_slice(&column[..height]),
-                }
-            }
-        }
     }
 }
 
@@ -373,18 +331,6 @@ mod tests {
     fn a_session_may_go_to_another_thread() {
         fn sent<T: Send>() {}
         sent::<Session>();
-    }
-
-    #[test]
-    fn planes_and_pixels_are_each_others_inverse() {
-        let extent = Extent::new(2, 9, 11, 21);
-        let planes: Vec<f32> = (0..2 * 9 * 11 * 21).map(|i| i as f32).collect();
-        let mut pixels = vec![0.0; planes.len()];
-        interleave(&extent, &planes, &mut pixels);
-        assert_eq!(pixels[((9 + 4) * 11 + 3) * 21 + 2], planes[((21 + 2) * 9 + 4) * 11 + 3]);
-        let mut back = vec![0.0; planes.len()];
-        deinterleave(&extent, &pixels, &mut back);
-        assert_eq!(back, planes);
     }
 
     /// Law 7, for a whole network; the kernels' own tests compare the levels too. Its name has `device` in it, so that it also

@@ -280,12 +280,24 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
     /// The epilogue of channels `channel..channel + count`.
     #[inline(always)]
     pub(super) fn new(s: S, epilogue: &'a Epilogue<'_>, channel: usize, count: usize) -> Self {
+        Self::with(s, epilogue, LaneFunction::new(s, &epilogue.activation), channel, count)
+    }
+
+    /// The same, with the epilogue's function made ready before.
+    #[inline(always)]
+    pub(super) fn with(
+        s: S,
+        epilogue: &Epilogue<'a>,
+        function: LaneFunction<'a, S>,
+        channel: usize,
+        count: usize,
+    ) -> Self {
         let bias = match &epilogue.bias {
             Some(bias) => channel_lanes(s, bias, channel),
             None => s.splat(0.0),
         };
         let residual = epilogue.residual.and_then(|source| source.single().map(|_| source.memory()));
-        Self { channel, count, bias, residual, function: LaneFunction::new(s, &epilogue.activation) }
+        Self { channel, count, bias, residual, function }
     }
 
     /// Finishes the sums of a pixel and stores them. The pixel begins at `output` of the sink's memory and at `residual` of the
@@ -323,19 +335,24 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
         sink.store(s, output + self.channel, self.function.clamp(s, x));
     }
 
-    /// [`PanelEpilogue::store`] of several pixels.
+    /// [`PanelEpilogue::store`] of the first `count` of some pixels of a row. The first begins at `places[0]` of the sink's memory
+    /// and at `places[1]` of the residual's, each further one `steps` elements behind.
     #[inline(always)]
-    pub(super) fn store_all<const PIXELS: usize>(
+    pub(super) fn store_row<const PIXELS: usize>(
         &self,
         s: S,
         sums: &[S::F32; PIXELS],
+        count: usize,
         sink: &ViewMut<'_, f32>,
-        outputs: &[u32; PIXELS],
-        residuals: &[u32; PIXELS],
+        places: [usize; 2],
+        steps: [usize; 2],
     ) {
-        if self.is_whole() {
-            for pixel in 0..PIXELS {
-                self.store_whole(s, sums[pixel], sink, outputs[pixel] as usize, residuals[pixel] as usize);
+        if self.is_whole() && self.residual.is_none() {
+            let outputs = sink.vectors(places[0] + self.channel, steps[0], count);
+            for (pixel, &sum) in sums.iter().enumerate() {
+                if pixel < count {
+                    outputs.store(s, pixel, self.function.clamp(s, s.add(sum, self.bias)));
+                }
             }
             return;
         }
@@ -344,8 +361,9 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
         for pixel in 0..PIXELS {
             lanes[pixel] = s.to_array(sums[pixel]);
         }
-        for ((lanes, &output), &residual) in lanes.iter().zip(outputs).zip(residuals) {
-            self.store(s, s.lanes(*lanes), sink, output as usize, residual as usize);
+        for (pixel, lanes) in lanes.iter().enumerate().take(count) {
+            let [output, residual] = [places[0] + pixel * steps[0], places[1] + pixel * steps[1]];
+            self.store(s, s.lanes(*lanes), sink, output, residual);
         }
     }
 }

@@ -4,13 +4,11 @@
 
 use core::ops::Range;
 
-use crate::device::simd::{Simd, View, ViewMut};
+use crate::device::simd::{Matrix, Simd, View, ViewMut, transpose};
 use crate::device::tensor::MAX_RANK;
 
 use super::params::{Beyond, RearrangeParams};
 
-/// Rows that a transposition copies together, so that each cache line is used whole.
-const BLOCK: usize = 16;
 /// The last axis, whose elements are neighbours in the output.
 const LAST: usize = MAX_RANK - 1;
 /// [`Beyond::Fill`] as the parameters have it.
@@ -93,7 +91,7 @@ pub fn rearrange_f32<S: Simd>(
             let len = params.dims[LAST] as usize;
             let merged = merged(params);
             let copy = Copy { params: &merged, input, output };
-            copy.elements(rows.start * len, rows.end * len);
+            copy.elements(s, rows.start * len, rows.end * len);
         },
     );
 }
@@ -140,18 +138,10 @@ struct Copy<'a> {
     output: ViewMut<'a, f32>,
 }
 
-/// The part of a row that reads the input.
-struct Inside {
-    /// Input index at the row's `low`.
-    place: i64,
-    /// Columns.
-    columns: Range<usize>,
-}
-
 impl Copy<'_> {
     /// Writes the output's elements `at..end`.
     #[inline(always)]
-    fn elements(&self, mut at: usize, end: usize) {
+    fn elements<S: Simd>(&self, s: S, mut at: usize, end: usize) {
         let len = self.params.dims[LAST] as usize;
         if len == 0 {
             return;
@@ -161,7 +151,7 @@ impl Copy<'_> {
             let rows = (end - at) / len;
             if column == 0 && rows > 1 {
                 let rows = if self.is_transposition() {
-                    self.block(row, rows.min(BLOCK))
+                    self.transposed(s, row, rows)
                 } else if self.is_run() {
                     self.whole_rows(row, rows)
                 } else {
@@ -182,7 +172,7 @@ impl Copy<'_> {
     #[inline(always)]
     fn is_transposition(&self) -> bool {
         let params = self.params;
-        params.stride[LAST - 1] == 1 && params.stride[LAST] != 1 && params.beyond[LAST] == FILL
+        params.stride[LAST - 1] == 1 && params.stride[LAST] > 1 && params.beyond[LAST] == FILL
     }
 
     /// Is the last axis read whole, one row behind the other? (Only what lies beyond the axis before it keeps the two apart.)
@@ -292,28 +282,25 @@ impl Copy<'_> {
         }
     }
 
-    /// Up to `rows` rows from `row` on, column after column, where their columns are neighbours in the input. Gives the number
-    /// of rows that were written; 0 if the first lies outside.
+    /// Up to `rows` rows from `row` on, where their columns are neighbours in the input. Gives the number of rows that were
+    /// written; 0 if the first lies outside.
     #[inline(always)]
-    fn block(&self, row: usize, rows: usize) -> usize {
+    fn transposed<S: Simd>(&self, s: S, row: usize, rows: usize) -> usize {
         let params = self.params;
         let Some(rows) = self.rows_inside(row, rows) else { return 0 };
         let Some(place) = self.place(row) else { return 0 };
         let len = params.dims[LAST] as usize;
         let out = self.output.range(row * len, rows * len);
-        let inside = Inside { place, columns: params.low[LAST] as usize..params.high[LAST] as usize };
-        for r in 0..rows {
-            out.range(r * len, inside.columns.start).fill(params.fill);
-            out.range(r * len + inside.columns.end, len - inside.columns.end).fill(params.fill);
-        }
-        let mut place = inside.place;
-        for column in inside.columns {
-            let neighbours = self.input.range(place as usize, rows);
-            let target = out.from(column);
+        let inside = params.low[LAST] as usize..params.high[LAST] as usize;
+        if inside.len() < len {
             for r in 0..rows {
-                target.set(r * len, neighbours.get(r));
+                out.range(r * len, inside.start).fill(params.fill);
+                out.range(r * len + inside.end, len - inside.end).fill(params.fill);
             }
-            place += i64::from(params.stride[LAST]);
+        }
+        if !inside.is_empty() {
+            let matrix = Matrix { rows: inside.len(), columns: rows, stride: params.stride[LAST] as usize };
+            transpose(s, self.input.from(place as usize), matrix, out.from(inside.start), len);
         }
         rows
     }

@@ -149,6 +149,30 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn transpose_pointer(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // Eight rows by four columns at a time: four rows in each half of four registers.
+        for (y, x) in [(0, 0), (0, 4), (0, 8), (0, 12), (8, 0), (8, 4), (8, 8), (8, 12)] {
+            let row = |i: usize| from.wrapping_add((y + i) * from_stride + x);
+            let column = |i: usize| to.wrapping_add((x + i) * to_stride + y);
+            // SAFETY: the token exists only where the CPU has AVX2; rows `y..y + 8` and columns `x..x + 4` are of the 16 of each
+            // in the caller's contract.
+            unsafe {
+                let rows = |i| {
+                    let low = _mm256_castps128_ps256(_mm_loadu_ps(row(i)));
+                    _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(row(i + 4)))
+                };
+                let [a, b, c, d] = [rows(0), rows(1), rows(2), rows(3)];
+                let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                let (low2, high2) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+                _mm256_storeu_ps(column(0), _mm256_shuffle_ps::<0x44>(low, low2));
+                _mm256_storeu_ps(column(1), _mm256_shuffle_ps::<0xee>(low, low2));
+                _mm256_storeu_ps(column(2), _mm256_shuffle_ps::<0x44>(high, high2));
+                _mm256_storeu_ps(column(3), _mm256_shuffle_ps::<0xee>(high, high2));
+            }
+        }
+    }
+
+    #[inline(always)]
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         halves!(_mm256_add_ps; a, b)
     }

@@ -53,6 +53,48 @@ const fn first_lanes(count: usize) -> __mmask16 {
     ((1u32 << if count < LANES { count } else { LANES }) - 1) as u16
 }
 
+/// The columns of a matrix: those of 4×4 matrices in each quarter of the registers, then quarters are put together.
+///
+/// # Safety
+/// The CPU must have AVX-512 F.
+#[inline(always)]
+#[allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "register operations, with the one proof that the CPU has them"
+)]
+unsafe fn transposed(rows: [__m512; LANES]) -> [__m512; LANES] {
+    let mut quarters = rows;
+    for r in [0, 4, 8, 12] {
+        // SAFETY: the caller has AVX-512.
+        unsafe {
+            let (low, high) =
+                (_mm512_unpacklo_ps(rows[r], rows[r + 1]), _mm512_unpackhi_ps(rows[r], rows[r + 1]));
+            let (low2, high2) =
+                (_mm512_unpacklo_ps(rows[r + 2], rows[r + 3]), _mm512_unpackhi_ps(rows[r + 2], rows[r + 3]));
+            let pair = |a, b| (_mm512_castps_pd(a), _mm512_castps_pd(b));
+            let ((low, low2), (high, high2)) = (pair(low, low2), pair(high, high2));
+            quarters[r] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low2));
+            quarters[r + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low2));
+            quarters[r + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high2));
+            quarters[r + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high2));
+        }
+    }
+    let mut columns = quarters;
+    for k in 0..4 {
+        // SAFETY: as above.
+        unsafe {
+            let [a, b, c, d] = [quarters[k], quarters[4 + k], quarters[8 + k], quarters[12 + k]];
+            let (even, odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+            let (even2, odd2) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+            columns[k] = _mm512_shuffle_f32x4::<0x88>(even, even2);
+            columns[4 + k] = _mm512_shuffle_f32x4::<0x88>(odd, odd2);
+            columns[8 + k] = _mm512_shuffle_f32x4::<0xdd>(even, even2);
+            columns[12 + k] = _mm512_shuffle_f32x4::<0xdd>(odd, odd2);
+        }
+    }
+    columns
+}
+
 impl Simd for Avx512 {
     type F32 = __m512;
 
@@ -113,6 +155,21 @@ impl Simd for Avx512 {
         // SAFETY: the token exists only where the CPU has AVX-512; lanes that are masked out are not written, the others are
         // the `count` writable floats of the caller's contract.
         unsafe { _mm512_mask_storeu_ps(target, first_lanes(count), x) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_pointer(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        let mut rows = [self.splat(0.0); LANES];
+        for (y, row) in rows.iter_mut().enumerate() {
+            // SAFETY: row `y` of 16, in the caller's contract.
+            *row = unsafe { self.load_pointer(from.wrapping_add(y * from_stride)) };
+        }
+        // SAFETY: the token exists only where the CPU has AVX-512.
+        let columns = unsafe { transposed(rows) };
+        for (x, column) in columns.into_iter().enumerate() {
+            // SAFETY: row `x` of 16, in the caller's contract.
+            unsafe { self.store_pointer(to.wrapping_add(x * to_stride), column) };
+        }
     }
 
     #[inline(always)]

@@ -78,6 +78,25 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
         }
     }
 
+    /// Copies element `(y, x)` of a 16×16 matrix with rows `from_stride` apart to `(x, y)` of one with rows `to_stride` apart.
+    ///
+    /// # Safety
+    /// 16 elements must be readable at each of 16 places, `from_stride` apart from `from` on, and writable at each of 16,
+    /// `to_stride` apart from `to` on; the two do not overlap. Any alignment.
+    #[inline(always)]
+    unsafe fn transpose_pointer(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        let mut square = [[0.0; LANES]; LANES];
+        for y in 0..LANES {
+            // SAFETY: row `y` of 16, in the caller's contract.
+            let row = unsafe { from.wrapping_add(y * from_stride).cast::<[f32; LANES]>().read_unaligned() };
+            square.iter_mut().zip(row).for_each(|(column, x)| column[y] = x);
+        }
+        for (x, column) in square.into_iter().enumerate() {
+            // SAFETY: row `x` of 16, in the caller's contract.
+            unsafe { to.wrapping_add(x * to_stride).cast::<[f32; LANES]>().write_unaligned(column) };
+        }
+    }
+
     /// `a + b`
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a − b`

@@ -15,6 +15,20 @@
 //!
 //! Called by `kernel` (lanes, tiles, views) and by `engine` (the arena, the level).
 
+/// The block once for each index below a bound, as the compiler's own unrolling does not reach loops of loops.
+macro_rules! unrolled {
+    ($i:ident in [$($value:literal)*]; $bound:expr => $block:block) => {
+        $({
+            const $i: usize = $value;
+            if $i < $bound {
+                $block
+            }
+        })*
+    };
+}
+
+pub(super) use unrolled;
+
 mod arena;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -31,6 +45,7 @@ mod product;
 mod scalar;
 mod taps;
 mod tile;
+mod transpose;
 mod vectors;
 mod view;
 
@@ -48,7 +63,8 @@ pub use portable::Portable;
 pub use product::{Panels, Places, Product, Runs};
 #[cfg(test)]
 pub use scalar::Scalar;
-pub use taps::{TapBlock, Taps};
+pub use taps::{Pixels, TapBlock, Taps};
 pub use tile::{TileRange, multiply_tile};
+pub use transpose::{Matrix, transpose};
 pub use vectors::{Vectors, VectorsMut};
 pub use view::{View, ViewMut};

@@ -81,6 +81,29 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    unsafe fn transpose_pointer(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for y in [0, 4, 8, 12] {
+            for x in [0, 4, 8, 12] {
+                let row = |i: usize| from.wrapping_add((y + i) * from_stride + x);
+                let column = |i: usize| to.wrapping_add((x + i) * to_stride + y);
+                // SAFETY: NEON is part of the base; rows `y..y + 4` and columns `x..x + 4` are of the 16 of each in the caller's
+                // contract.
+                unsafe {
+                    let [a, b, c, d] =
+                        [vld1q_f32(row(0)), vld1q_f32(row(1)), vld1q_f32(row(2)), vld1q_f32(row(3))];
+                    let pairs = |x| vreinterpretq_f64_f32(x);
+                    let (even, odd) = (pairs(vtrn1q_f32(a, b)), pairs(vtrn2q_f32(a, b)));
+                    let (even2, odd2) = (pairs(vtrn1q_f32(c, d)), pairs(vtrn2q_f32(c, d)));
+                    vst1q_f32(column(0), vreinterpretq_f32_f64(vtrn1q_f64(even, even2)));
+                    vst1q_f32(column(1), vreinterpretq_f32_f64(vtrn1q_f64(odd, odd2)));
+                    vst1q_f32(column(2), vreinterpretq_f32_f64(vtrn2q_f64(even, even2)));
+                    vst1q_f32(column(3), vreinterpretq_f32_f64(vtrn2q_f64(odd, odd2)));
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         quarters!(vaddq_f32; a, b)
     }

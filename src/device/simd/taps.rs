@@ -1,102 +1,287 @@
 //! Sums of a window's taps, channel by channel: the inner loop of depthwise convolutions.
 
+use crate::device::tensor::{Axis, Window};
+
 use super::lanes::{LANES, Simd};
 use super::view::{View, outside};
 
-/// A grid of `rows × columns` taps over pixels of `channels` channels.
+/// Pixels that lie at even distances, all of them inside a memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Pixels<'a> {
+    memory: View<'a, f32>,
+    rows: usize,
+    row_stride: usize,
+    columns: usize,
+    pixel_stride: usize,
+    channels: usize,
+}
+
+impl<'a> Pixels<'a> {
+    /// `rows × columns` pixels of `channels` channels from the start of `memory` on; strides count elements.
+    #[inline(always)]
+    pub fn new(
+        memory: View<'a, f32>,
+        [rows, row_stride]: [usize; 2],
+        [columns, pixel_stride]: [usize; 2],
+        channels: usize,
+    ) -> Self {
+        if rows > 0 && columns > 0 {
+            let last_row = (rows - 1).saturating_mul(row_stride);
+            let last_pixel = last_row.saturating_add((columns - 1).saturating_mul(pixel_stride));
+            memory.range(last_pixel, channels);
+        }
+        Self { memory, rows, row_stride, columns, pixel_stride, channels }
+    }
+}
+
+/// A window's taps over pixels: `sum[c] = Σ pixel(y·stride + ky·dilation − pad, …)[c] · weight[ky][kx][c]`, over the taps that
+/// lie on a pixel.
 #[derive(Clone, Copy, Debug)]
 pub struct Taps<'a> {
-    /// The memory of the pixels.
-    pub pixels: View<'a, f32>,
-    /// Rows of taps.
-    pub rows: usize,
-    /// Elements from one row of taps to the next.
-    pub row_stride: usize,
-    /// Columns of taps.
-    pub columns: usize,
-    /// Elements from one column of taps to the next.
-    pub column_stride: usize,
-    /// Channels.
-    pub channels: usize,
-    /// The weights of 16 channels at a time: `[panel][row][column][16]`, beginning at the grid's first tap.
-    pub weights: View<'a, f32>,
-    /// Elements from one row of weights to the next.
-    pub weight_row_stride: usize,
-    /// Elements from one panel of weights to the next.
-    pub weight_panel_stride: usize,
+    pixels: Pixels<'a>,
+    window: &'a Window,
+    weights: View<'a, f32>,
+    weight_panel_stride: usize,
 }
 
 impl<'a> Taps<'a> {
-    /// The same taps at `OUTPUTS` places: tap (0, 0) of output `o` is the pixel that begins at `starts[o]`.
+    /// The taps of `window`; `weights` are `[panel][row][column][16]`, the channels of a panel side by side.
     #[inline(always)]
-    pub fn at<const OUTPUTS: usize>(&self, starts: &[u32]) -> TapBlock<'a, OUTPUTS> {
-        let Some(starts) = starts.first_chunk::<OUTPUTS>() else { outside() };
-        let last = starts.iter().fold(0, |last, &start| last.max(start));
-        let (rows, columns) = (self.rows.saturating_sub(1), self.columns.saturating_sub(1));
-        let grid =
-            rows.saturating_mul(self.row_stride).saturating_add(columns.saturating_mul(self.column_stride));
-        if self.rows > 0 && self.columns > 0 {
-            self.pixels.range(last as usize, grid.saturating_add(self.channels));
-        }
-        let panels = self.channels.div_ceil(LANES);
-        let weights = rows
-            .saturating_mul(self.weight_row_stride)
-            .saturating_add(panels.saturating_sub(1).saturating_mul(self.weight_panel_stride))
-            .saturating_add(columns.saturating_mul(LANES));
-        self.weights.range(weights, LANES);
-        TapBlock {
-            taps: *self,
-            pixels: starts.map(|start| self.pixels.pointer().wrapping_add(start as usize)),
-        }
+    pub fn new(pixels: Pixels<'a>, window: &'a Window, weights: View<'a, f32>) -> Self {
+        let weight_panel_stride = (window.taps() as usize).saturating_mul(LANES);
+        let weights = weights.range(0, pixels.channels.div_ceil(LANES).saturating_mul(weight_panel_stride));
+        Self { pixels, window, weights, weight_panel_stride }
     }
-}
 
-/// [`Taps`] at several places, all of them checked.
-#[derive(Clone, Copy, Debug)]
-pub struct TapBlock<'a, const OUTPUTS: usize> {
-    taps: Taps<'a>,
-    pixels: [*const f32; OUTPUTS],
-}
-
-impl<const OUTPUTS: usize> TapBlock<'_, OUTPUTS> {
-    /// The sums over all taps of channels `panel·16…` of each output. Each is one chain over rows, then columns of taps.
+    /// The taps of outputs in rows `first[0]..first[0] + size[0]` and columns `first[1]..first[1] + size[1]`: at least one, and
+    /// at most `ROWS × COLUMNS` (`ROWS` at most 2, `COLUMNS` at most 7).
+    ///
+    /// `RUN × RUN` taps, `RUN` at most 5, are summed together, so that a pixel is loaded once for all taps and outputs that read it:
+    /// the whole window with the stride `STEP` (at most 2) and dilation 1, or one tap, and `STEP` 1, of any window.
     #[inline(always)]
-    pub fn sums<S: Simd>(&self, s: S, panel: usize) -> [S::F32; OUTPUTS] {
-        let channel = panel * LANES;
-        if channel >= self.taps.channels {
+    pub fn block<const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize>(
+        &self,
+        first: [usize; 2],
+        size: [usize; 2],
+    ) -> TapBlock<'a, RUN, STEP, ROWS, COLUMNS> {
+        const { assert!(RUN <= 5 && STEP <= 2 && ROWS <= 2 && COLUMNS <= 7) };
+        let [y, x] = [&self.window.y, &self.window.x];
+        let is_run =
+            |axis: &Axis| axis.kernel as usize == RUN && axis.stride as usize == STEP && axis.dilation == 1;
+        let fits = if RUN > 1 { is_run(y) && is_run(x) } else { STEP == 1 };
+        if !fits || size[0].wrapping_sub(1) >= ROWS || size[1].wrapping_sub(1) >= COLUMNS {
             outside();
         }
-        if self.taps.channels - channel >= LANES {
-            // SAFETY: 16 channels from `channel` on are inside a pixel, and `at` checked all channels of every tap.
-            self.sum_lanes(s, panel, |pixel| unsafe { s.load_pointer(pixel) })
+        let is_inside = size == [ROWS, COLUMNS]
+            && reaches_inside(y, first[0], ROWS, self.pixels.rows)
+            && reaches_inside(x, first[1], COLUMNS, self.pixels.columns);
+        let [row, column] = [y.first_input(first[0]), x.first_input(first[1])];
+        let valid = [
+            valid_pixels(row, (size[0] - 1) * STEP + RUN, self.pixels.rows),
+            valid_pixels(column, (size[1] - 1) * STEP + RUN, self.pixels.columns),
+        ];
+        TapBlock { taps: *self, first: [row as usize, column as usize], size, valid, is_inside }
+    }
+}
+
+/// Do all taps of `outputs` outputs from `first` on lie on one of `len` elements?
+#[inline(always)]
+fn reaches_inside(axis: &Axis, first: usize, outputs: usize, len: usize) -> bool {
+    let first = axis.first_input(first);
+    let reach = ((outputs - 1) * axis.stride as usize) as u64 + axis.span();
+    first >= 0 && first as u64 + reach <= len as u64
+}
+
+/// Those of `count` rows or columns from `first` on, at most 17, that are pixels: bit `i` is `first + i`.
+#[inline(always)]
+fn valid_pixels(first: isize, count: usize, len: usize) -> u32 {
+    let before = first.saturating_neg().clamp(0, 31) as u32;
+    let end = (len as isize).saturating_sub(first).clamp(0, count as isize) as u32;
+    ((1 << end) - 1) & (u32::MAX << before)
+}
+
+/// The same, `stride` apart.
+#[inline(always)]
+fn valid_taps(first: usize, stride: usize, count: usize, len: usize) -> u32 {
+    let mut valid = 0;
+    for i in 0..count {
+        valid |= u32::from(first.wrapping_add(i * stride) < len) << i;
+    }
+    valid
+}
+
+/// [`Taps`] of a block of outputs.
+#[derive(Clone, Copy, Debug)]
+pub struct TapBlock<'a, const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize> {
+    taps: Taps<'a>,
+    /// Row and column of the first output's first tap; those before the first pixel are wrapped.
+    first: [usize; 2],
+    size: [usize; 2],
+    /// Rows and columns of the patch under the block that are pixels, a bit each; with one tap a run they differ from tap to tap.
+    valid: [u32; 2],
+    is_inside: bool,
+}
+
+impl<const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize>
+    TapBlock<'_, RUN, STEP, ROWS, COLUMNS>
+{
+    /// Is it a full block, all taps of which lie on pixels?
+    #[inline(always)]
+    pub const fn is_inside(&self) -> bool {
+        self.is_inside
+    }
+
+    /// The sums of channels `panel·16…`; those of outputs beyond the block are arbitrary. Each is one chain over rows, then
+    /// columns of taps, whatever the block. `INSIDE` says that the block is inside and the panel whole.
+    #[inline(always)]
+    pub fn sums<S: Simd, const INSIDE: bool>(&self, s: S, panel: usize) -> [[S::F32; COLUMNS]; ROWS] {
+        let (pixels, channel) = (&self.taps.pixels, panel * LANES);
+        if channel >= pixels.channels || (INSIDE && !(self.is_inside && pixels.channels - channel >= LANES)) {
+            outside();
+        }
+        let count = pixels.channels - channel;
+        if INSIDE || count >= LANES {
+            // SAFETY: 16 channels from `channel` on are inside a pixel, and `sum` reads pixels alone.
+            self.sum::<S, INSIDE>(s, panel, |pixel| unsafe { s.load_pointer(pixel) })
         } else {
-            let count = self.taps.channels - channel;
             // SAFETY: as above, with `count` channels.
-            self.sum_lanes(s, panel, |pixel| unsafe { s.load_pointer_partial(pixel, count) })
+            self.sum::<S, INSIDE>(s, panel, |pixel| unsafe { s.load_pointer_partial(pixel, count) })
         }
     }
 
+    /// [`TapBlock::sums`]; `load` is called for channels `panel·16…` of pixels alone.
     #[inline(always)]
-    fn sum_lanes<S: Simd>(
+    fn sum<S: Simd, const INSIDE: bool>(
         &self,
         s: S,
         panel: usize,
         load: impl Fn(*const f32) -> S::F32,
-    ) -> [S::F32; OUTPUTS] {
-        let taps = &self.taps;
-        let weights = taps.weights.pointer().wrapping_add(panel * taps.weight_panel_stride);
-        let mut sums = [s.splat(0.0); OUTPUTS];
-        for row in 0..taps.rows {
-            for column in 0..taps.columns {
-                let weight = weights.wrapping_add(row * taps.weight_row_stride + column * LANES);
-                // SAFETY: `at` checked 16 weights at the last tap of the last panel, which is behind every other tap's.
-                let weight = unsafe { s.load_pointer(weight) };
-                let tap = panel * LANES + row * taps.row_stride + column * taps.column_stride;
-                for (sum, pixel) in sums.iter_mut().zip(&self.pixels) {
-                    *sum = s.mul_add(load(pixel.wrapping_add(tap)), weight, *sum);
-                }
+    ) -> [[S::F32; COLUMNS]; ROWS] {
+        let window = self.taps.window;
+        // The compiler has to see that a whole window is one patch.
+        let [rows, columns] = if RUN > 1 { [1; 2] } else { [window.y.kernel, window.x.kernel] };
+        let mut weights = self.taps.weights.pointer().wrapping_add(panel * self.taps.weight_panel_stride);
+        let mut sums = [[s.splat(0.0); COLUMNS]; ROWS];
+        for y in 0..rows as usize {
+            for x in 0..columns as usize {
+                let patch = self.patch::<INSIDE>(panel, y, x);
+                self.add_patch::<S, INSIDE>(s, &mut sums, &patch, weights, &load);
+                weights = weights.wrapping_add(RUN * RUN * LANES);
             }
         }
         sums
+    }
+
+    /// The pixels under the block's runs whose first tap is `(y, x)`.
+    #[inline(always)]
+    fn patch<const INSIDE: bool>(&self, panel: usize, y: usize, x: usize) -> Patch {
+        let (pixels, window) = (&self.taps.pixels, self.taps.window);
+        let row = self.first[0].wrapping_add(y * window.y.dilation as usize);
+        let column = self.first[1].wrapping_add(x * window.x.dilation as usize);
+        let place =
+            row.wrapping_mul(pixels.row_stride).wrapping_add(column.wrapping_mul(pixels.pixel_stride));
+        let first = pixels.memory.pointer().wrapping_add(place.wrapping_add(panel * LANES));
+        if RUN > 1 {
+            let strides = [pixels.row_stride, pixels.pixel_stride];
+            return Patch { first, strides, valid: self.valid };
+        }
+        let [step_y, step_x] = [window.y.stride as usize, window.x.stride as usize];
+        let valid = if INSIDE {
+            self.valid
+        } else {
+            [
+                valid_taps(row, step_y, self.size[0], pixels.rows),
+                valid_taps(column, step_x, self.size[1], pixels.columns),
+            ]
+        };
+        Patch { first, strides: [step_y * pixels.row_stride, step_x * pixels.pixel_stride], valid }
+    }
+
+    /// Adds the products of a patch and `RUN × RUN` weights.
+    #[inline(always)]
+    fn add_patch<S: Simd, const INSIDE: bool>(
+        &self,
+        s: S,
+        sums: &mut [[S::F32; COLUMNS]; ROWS],
+        patch: &Patch,
+        weights: *const f32,
+        load: &impl Fn(*const f32) -> S::F32,
+    ) {
+        macro_rules! add_row {
+            ($row:expr, $place:expr, $weight:ident) => {
+                let pixels = patch.first.wrapping_add($place * patch.strides[0]);
+                unrolled!(C in [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]; (COLUMNS - 1) * STEP + RUN => {
+                    if INSIDE || patch.valid[1] & 1 << C != 0 {
+                        let pixel = load(pixels.wrapping_add(C * patch.strides[1]));
+                        add_pixel::<S, RUN, STEP, ROWS, COLUMNS>(s, sums, &$weight, pixel, [$row, C]);
+                    }
+                });
+            };
+        }
+        let mut weight = [[s.splat(0.0); RUN]; RUN];
+        if ROWS == 1 && !INSIDE {
+            // Few registers: one row of weights at a time is all that they hold.
+            let rows = if RUN > 1 { self.taps.window.y.kernel as usize } else { 1 };
+            for row in 0..rows {
+                // SAFETY: a patch's weights are inside those that `Taps::new` checked.
+                weight[0] = unsafe { load_row(s, weights.wrapping_add(row * RUN * LANES)) };
+                if patch.valid[0] & 1 << row != 0 {
+                    add_row!(0, row, weight);
+                }
+            }
+            return;
+        }
+        unrolled!(ROW in [0 1 2 3 4 5 6]; (ROWS - 1) * STEP + RUN => {
+            if ROW < RUN {
+                // SAFETY: as above.
+                weight[ROW % RUN] = unsafe { load_row(s, weights.wrapping_add(ROW * RUN * LANES)) };
+            }
+            if INSIDE || patch.valid[0] & 1 << ROW != 0 {
+                add_row!(ROW, ROW, weight);
+            }
+        });
+    }
+}
+
+/// Pixels under a block for `RUN × RUN` taps: rows and columns at even distances, of which some are pixels (a bit each).
+struct Patch {
+    first: *const f32,
+    strides: [usize; 2],
+    valid: [u32; 2],
+}
+
+/// Loads a row of weights.
+///
+/// # Safety
+/// `weights` must be valid for reads of `RUN·16` elements.
+#[inline(always)]
+unsafe fn load_row<S: Simd, const RUN: usize>(s: S, weights: *const f32) -> [S::F32; RUN] {
+    let mut row = [s.splat(0.0); RUN];
+    for (k, weight) in row.iter_mut().enumerate() {
+        // SAFETY: `k < RUN`, and the caller's contract.
+        *weight = unsafe { s.load_pointer(weights.wrapping_add(k * LANES)) };
+    }
+    row
+}
+
+/// Adds the products of the pixel at `[row, column]` of a patch to all sums whose windows lie on it.
+#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "the indices decide which of the sums they are for")]
+fn add_pixel<S: Simd, const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize>(
+    s: S,
+    sums: &mut [[S::F32; COLUMNS]; ROWS],
+    weight: &[[S::F32; RUN]; RUN],
+    pixel: S::F32,
+    [row, column]: [usize; 2],
+) {
+    for r in 0..ROWS {
+        for kx in 0..RUN {
+            let is_under =
+                row >= r * STEP && row < r * STEP + RUN && column >= kx && (column - kx) % STEP == 0;
+            if is_under && (column - kx) / STEP < COLUMNS {
+                let o = (column - kx) / STEP;
+                sums[r][o] = s.mul_add(pixel, weight[row - r * STEP][kx], sums[r][o]);
+            }
+        }
     }
 }

@@ -1,22 +1,19 @@
 //! Depthwise convolution: one filter for each channel.
 //!
-//! Pixels outside, channels inside: a block of outputs of 16 channels stays in registers while its taps are summed. Outputs
-//! at the border sum only the taps that lie on the input. Where a prologue or several segments stand before the input, or its
-//! rows lie in a ring, rows are packed with their padding first. Called by [`conv_f32`](super::conv_f32).
+//! Pixels outside, channels inside: a block of outputs of 16 channels stays in registers while its taps are summed
+//! ([`Taps`]). Outputs at the border sum only the taps that lie on the input, in the same code. Where a prologue or several
+//! segments stand before the input, or its rows lie in a ring, rows are packed with their padding first. Called by
+//! [`conv_f32`](super::conv_f32).
 
 use core::ops::Range;
 
-use crate::device::simd::{LANES, Simd, Taps, View, ViewMut};
-use crate::device::tensor::Segment;
+use crate::device::simd::{LANES, Pixels, Simd, TapBlock, Taps, ViewMut, unrolled};
+use crate::device::tensor::{Axis, Segment, Window};
 
-use super::super::band::PanelEpilogue;
+use super::super::band::{LaneFunction, PanelEpilogue};
 use super::super::params::ConvParams;
-use super::block::Split;
 use super::pack::PackedRows;
 use super::{Band, ConvTask};
-
-/// Outputs of a block at most, at any level.
-const MAX_OUTPUTS: usize = 12;
 
 /// Elements of scratch: packed rows of one block of output rows.
 pub(super) const fn scratch_len(params: &ConvParams) -> Option<u32> {
@@ -24,17 +21,6 @@ pub(super) const fn scratch_len(params: &ConvParams) -> Option<u32> {
         Some(packed) => Some(packed.len),
         None => None,
     }
-}
-
-/// Where input pixels lie: tap (0, 0) of output pixel `(y, x)` begins at `row_start(y) + x · pixel_step` (wrapping) of `memory`.
-struct Plane<'a, R> {
-    memory: View<'a, f32>,
-    row_start: R,
-    pixel_step: usize,
-    /// Elements between taps of a column and of a row.
-    tap_stride: [usize; 2],
-    /// Does the memory hold the padding?
-    padded: bool,
 }
 
 /// Computes the rows of a band.
@@ -55,17 +41,12 @@ fn in_place<'a>(task: &ConvTask<'a>) -> Option<&'a Segment> {
 
 #[inline(always)]
 fn conv_in_place<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, segment: &Segment) {
-    let (window, rows) = (&task.params.window, &segment.rows);
-    let (row_stride, pixel) = (rows.row_stride as usize, rows.pixel_stride as usize);
-    let image = rows.row_start(band.image, 0).wrapping_add_signed(window.x.first_input(0) * pixel as isize);
-    let plane = Plane {
-        memory: task.source.memory(),
-        row_start: |y| image.wrapping_add_signed(window.y.first_input(y) * row_stride as isize),
-        pixel_step: window.x.stride as usize * pixel,
-        tap_stride: [window.y.dilation as usize * row_stride, window.x.dilation as usize * pixel],
-        padded: false,
-    };
-    conv_rows(s, task, band.image, band.rows.clone(), &plane);
+    let (input, rows) = (&task.params.input, &segment.rows);
+    let memory = task.source.memory().from(rows.row_start(band.image, 0));
+    let [row_stride, pixel_stride] = [rows.row_stride as usize, rows.pixel_stride as usize];
+    let [y, x] = [[input.h as usize, row_stride], [input.w as usize, pixel_stride]];
+    let taps = Taps::new(Pixels::new(memory, y, x, input.c as usize), &task.params.window, task.weights);
+    conv_rows(s, task, band, 0, &taps);
 }
 
 #[inline(always)]
@@ -73,151 +54,173 @@ fn conv_packed<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut
     let (window, channels) = (&task.params.window, task.params.input.c as usize);
     let Some(packed) = PackedRows::of(task.params) else { return };
     let row_len = packed.columns * channels;
+    // The window over packed rows: padding is among them.
+    let y = Axis {
+        stride: packed.output_step as u32,
+        dilation: packed.tap_step as u32,
+        ..Axis::new(window.y.kernel)
+    };
+    let x = Axis { pad_before: 0, pad_after: 0, ..window.x };
+    let window = Window { y, x };
     let mut first = band.rows.start;
     while first < band.rows.end {
         let end = band.rows.end.min(first + packed.output_rows);
         let rows = packed.pack(s, task, band.image, first..end, scratch);
-        let plane = Plane {
-            memory: scratch.as_view().range(0, rows * row_len),
-            row_start: |y: usize| (y - first) * packed.output_step * row_len,
-            pixel_step: window.x.stride as usize * channels,
-            tap_stride: [packed.tap_step * row_len, window.x.dilation as usize * channels],
-            padded: true,
-        };
-        conv_rows(s, task, band.image, first..end, &plane);
+        let memory = scratch.as_view().range(0, rows * row_len);
+        let pixels = Pixels::new(memory, [rows, row_len], [packed.columns, channels], channels);
+        let taps = Taps::new(pixels, &window, task.weights);
+        conv_rows(s, task, &Band::of_rows(band.image, first..end), first, &taps);
         first = end;
     }
 }
 
-/// Computes output rows: groups of rows that have the same taps, and in each the columns left of, in and right of the interior.
+/// Computes output rows, with the largest blocks whose sums stay in the level's registers. Row `first` is row 0 of `taps`.
 #[inline(always)]
-fn conv_rows<S: Simd, R: Fn(usize) -> usize>(
-    s: S,
-    task: &ConvTask<'_>,
-    image: usize,
-    rows: Range<usize>,
-    plane: &Plane<'_, R>,
-) {
-    let params = task.params;
-    let (axis, width) = (&params.window.x, params.output.w as usize);
-    let interior = if plane.padded { 0..width } else { axis.interior(width, params.input.w as usize) };
-    // Three outputs a row and two or four rows: each input row is read for several output rows while it is in L1.
-    let height = (S::TILE_ROWS / interior.len().clamp(1, 3)).max(1);
-    let mut y = rows.start;
-    while y < rows.end {
-        let taps_y = taps(plane.padded, &params.window.y, y, params.input.h);
-        let mut end = y + 1;
-        while end < rows.end.min(y + height)
-            && taps(plane.padded, &params.window.y, end, params.input.h) == taps_y
-        {
-            end += 1;
-        }
-        for x in 0..interior.start {
-            conv_block(s, task, image, [y..end, x..x + 1], &taps_y, plane);
-        }
-        let columns = Split::new(interior.len(), interior.len().div_ceil((S::TILE_ROWS / (end - y)).max(1)));
-        for part in 0..columns.parts {
-            let x = interior.start + columns.bound(part)..interior.start + columns.bound(part + 1);
-            conv_block(s, task, image, [y..end, x], &taps_y, plane);
-        }
-        for x in interior.end..width {
-            conv_block(s, task, image, [y..end, x..x + 1], &taps_y, plane);
-        }
-        y = end;
+fn conv_rows<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, first: usize, taps: &Taps<'_>) {
+    if const { S::TILE_ROWS >= 12 } {
+        conv_blocks::<S, 2, 7>(s, task, band, first, taps);
+    } else if const { S::TILE_ROWS >= 4 } {
+        conv_blocks::<S, 1, 4>(s, task, band, first, taps);
+    } else {
+        conv_runs::<S, 1, 1, 1, 2>(s, task, band, first, taps);
     }
 }
 
-/// The taps of output `o` on an axis that lie on what the memory holds.
-fn taps(padded: bool, axis: &crate::device::tensor::Axis, o: usize, input: u32) -> Range<usize> {
-    if padded {
-        return 0..axis.kernel as usize;
-    }
-    let (begin, end) = axis.valid_taps(o, input as usize);
-    begin..end
-}
-
-/// The outputs of a block: where their first taps lie, where they go and where their residual lies.
-struct Outputs {
-    count: usize,
-    input: [u32; MAX_OUTPUTS],
-    residual: [u32; MAX_OUTPUTS],
-    output: [u32; MAX_OUTPUTS],
-}
-
-/// Computes a block of outputs that all have the same taps.
+/// Computes output rows in blocks of `ROWS × COLUMNS`, and windows that networks have with all taps of a row at once.
 #[inline(always)]
-fn conv_block<S: Simd, R: Fn(usize) -> usize>(
+fn conv_blocks<S: Simd, const ROWS: usize, const COLUMNS: usize>(
     s: S,
     task: &ConvTask<'_>,
-    image: usize,
-    [rows, columns]: [Range<usize>; 2],
-    taps_y: &Range<usize>,
-    plane: &Plane<'_, R>,
+    band: &Band,
+    first: usize,
+    taps: &Taps<'_>,
 ) {
-    let params = task.params;
-    let taps_x = taps(plane.padded, &params.window.x, columns.start, params.input.w);
-    let first_tap = taps_y.start * plane.tap_stride[0] + taps_x.start * plane.tap_stride[1];
-    let residual = task.epilogue.residual.and_then(|source| source.single());
-    let mut outputs =
-        Outputs { count: 0, input: [0; MAX_OUTPUTS], residual: [0; MAX_OUTPUTS], output: [0; MAX_OUTPUTS] };
-    for y in rows {
-        let input = (plane.row_start)(y).wrapping_add(first_tap);
-        let output = task.sink.rows().row_start(image, y);
-        for x in columns.clone() {
-            let o = outputs.count;
-            outputs.input[o] = input.wrapping_add(x * plane.pixel_step) as u32;
-            outputs.output[o] = (output + x * task.sink.pixel_stride()) as u32;
-            if let Some(segment) = residual {
-                let start = segment.rows.row_start(image, y);
-                outputs.residual[o] = (start + x * segment.rows.pixel_stride as usize) as u32;
+    let Window { y, x } = &task.params.window;
+    let is_square = y.kernel == x.kernel && y.stride == x.stride && y.dilation == 1 && x.dilation == 1;
+    match (x.kernel, x.stride) {
+        _ if !is_square => conv_runs::<S, 1, 1, ROWS, COLUMNS>(s, task, band, first, taps),
+        (3, 1) => conv_runs::<S, 3, 1, ROWS, COLUMNS>(s, task, band, first, taps),
+        (3, 2) => conv_runs::<S, 3, 2, ROWS, COLUMNS>(s, task, band, first, taps),
+        (5, 1) => conv_runs::<S, 5, 1, ROWS, COLUMNS>(s, task, band, first, taps),
+        (5, 2) => conv_runs::<S, 5, 2, ROWS, COLUMNS>(s, task, band, first, taps),
+        _ => conv_runs::<S, 1, 1, ROWS, COLUMNS>(s, task, band, first, taps),
+    }
+}
+
+/// Computes output rows in blocks of `ROWS × COLUMNS`, all channels of a block one after the other: they are neighbours in memory.
+fn conv_runs<S: Simd, const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize>(
+    s: S,
+    task: &ConvTask<'_>,
+    band: &Band,
+    first: usize,
+    taps: &Taps<'_>,
+) {
+    let (width, channels) = (task.params.output.w as usize, task.params.output.c as usize);
+    let outputs = Outputs::new(s, task);
+    for y in band.rows.clone().step_by(ROWS) {
+        let rows = ROWS.min(band.rows.end - y);
+        for x in (0..width).step_by(COLUMNS) {
+            let size = [rows, COLUMNS.min(width - x)];
+            let block = taps.block::<RUN, STEP, ROWS, COLUMNS>([y - first, x], size);
+            let places = outputs.places([band.image, y, x], size);
+            let panels = channels.div_ceil(LANES);
+            if const { ROWS * COLUMNS < 12 } {
+                conv_panels(s, &block, &outputs, &places, 0..panels);
+            } else {
+                // One at a time, see there.
+                for panel in 0..panels {
+                    conv_panels(s, &block, &outputs, &places, panel..panel + 1);
+                }
             }
-            outputs.count += 1;
         }
     }
-    let kernel_width = params.window.x.kernel as usize;
-    let grid = Taps {
-        pixels: plane.memory,
-        rows: taps_y.len(),
-        row_stride: plane.tap_stride[0],
-        columns: taps_x.len(),
-        column_stride: plane.tap_stride[1],
-        channels: params.output.c as usize,
-        weights: task.weights.from((taps_y.start * kernel_width + taps_x.start) * LANES),
-        weight_row_stride: kernel_width * LANES,
-        weight_panel_stride: params.window.taps() as usize * LANES,
-    };
-    macro_rules! select {
-        ($($outputs:literal)*) => {
-            $(if const { $outputs <= S::TILE_ROWS } && outputs.count == $outputs {
-                return conv_outputs::<S, $outputs>(s, task, &grid, &outputs);
-            })*
-        };
-    }
-    select!(12 6 4 2 3 1 9 8 10 5 7 11);
 }
 
-/// Computes all channels of a block of outputs.
-fn conv_outputs<S: Simd, const OUTPUTS: usize>(
+/// What happens to sums, and where they go.
+struct Outputs<'a, S: Simd> {
+    task: &'a ConvTask<'a>,
+    residual: Option<&'a Segment>,
+    steps: [usize; 2],
+    function: LaneFunction<'a, S>,
+}
+
+/// Where a block's outputs and residuals begin in each row.
+struct Places<const ROWS: usize> {
+    size: [usize; 2],
+    rows: [[usize; 2]; ROWS],
+}
+
+impl<'a, S: Simd> Outputs<'a, S> {
+    #[inline(always)]
+    fn new(s: S, task: &'a ConvTask<'a>) -> Self {
+        let residual = task.epilogue.residual.and_then(|source| source.single());
+        let residual_step = residual.map_or(0, |segment| segment.rows.pixel_stride as usize);
+        let steps = [task.sink.pixel_stride(), residual_step];
+        Self { task, residual, steps, function: LaneFunction::new(s, &task.epilogue.activation) }
+    }
+
+    #[inline(always)]
+    fn places<const ROWS: usize>(&self, [image, y, x]: [usize; 3], size: [usize; 2]) -> Places<ROWS> {
+        let mut rows = [[0; 2]; ROWS];
+        for (r, [output, residual]) in rows.iter_mut().enumerate().take(size[0]) {
+            *output = self.task.sink.rows().row_start(image, y + r) + x * self.steps[0];
+            if let Some(segment) = self.residual {
+                *residual = segment.rows.row_start(image, y + r) + x * self.steps[1];
+            }
+        }
+        Places { size, rows }
+    }
+}
+
+/// Computes the channels of some panels of a block of outputs. A function of its own, called for each panel of a large block: within
+/// a loop over panels, compilers keep the addresses of all pixels of the block on the stack instead of adding them up anew.
+#[inline(never)]
+fn conv_panels<S: Simd, const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize>(
     s: S,
-    task: &ConvTask<'_>,
-    grid: &Taps<'_>,
-    outputs: &Outputs,
+    block: &TapBlock<'_, RUN, STEP, ROWS, COLUMNS>,
+    outputs: &Outputs<'_, S>,
+    places: &Places<ROWS>,
+    panels: Range<usize>,
 ) {
     s.vectorize(
         #[inline(always)]
         || {
-            let block = grid.at::<OUTPUTS>(&outputs.input);
-            let sink = task.sink.memory();
-            let mut places = [[0; OUTPUTS]; 2];
-            places[0].copy_from_slice(&outputs.output[..OUTPUTS]);
-            places[1].copy_from_slice(&outputs.residual[..OUTPUTS]);
-            for panel in 0..grid.channels.div_ceil(LANES) {
-                let channel = panel * LANES;
-                let sums = block.sums(s, panel);
-                let count = (grid.channels - channel).min(LANES);
-                let epilogue = PanelEpilogue::new(s, &task.epilogue, channel, count);
-                epilogue.store_all(s, &sums, &sink, &places[0], &places[1]);
+            if const { ROWS * COLUMNS < 12 } {
+                for panel in panels {
+                    conv_panel(s, block, outputs, places, panel);
+                }
+            } else {
+                conv_panel(s, block, outputs, places, panels.start);
             }
         },
     );
+}
+
+/// Computes the channels of a panel of a block of outputs.
+#[inline(always)]
+fn conv_panel<S: Simd, const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize>(
+    s: S,
+    block: &TapBlock<'_, RUN, STEP, ROWS, COLUMNS>,
+    outputs: &Outputs<'_, S>,
+    places: &Places<ROWS>,
+    panel: usize,
+) {
+    let (task, sink) = (outputs.task, outputs.task.sink.memory());
+    let channel = panel * LANES;
+    let count = (task.params.output.c as usize - channel).min(LANES);
+    let epilogue = PanelEpilogue::with(s, &task.epilogue, outputs.function, channel, count);
+    let (rows, steps) = (&places.rows, outputs.steps);
+    if block.is_inside() && count == LANES {
+        let sums = block.sums::<S, true>(s, panel);
+        unrolled!(R in [0 1]; ROWS => {
+            epilogue.store_row(s, &sums[R], COLUMNS, &sink, rows[R], steps);
+        });
+    } else {
+        let sums = block.sums::<S, false>(s, panel);
+        unrolled!(R in [0 1]; ROWS => {
+            if R < places.size[0] {
+                epilogue.store_row(s, &sums[R], places.size[1], &sink, rows[R], steps);
+            }
+        });
+    }
 }

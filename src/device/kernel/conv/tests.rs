@@ -300,6 +300,35 @@ fn params(algorithm: ConvAlgorithm) -> impl Strategy<Value = ConvParams> {
     )
 }
 
+/// Depthwise geometries whose window is one patch: square, whole rows and columns of blocks, and pictures smaller than one.
+fn square_depthwise() -> impl Strategy<Value = ConvParams> {
+    let channels = prop_oneof![1u32..20, Just(16u32), Just(48u32), 30u32..50];
+    let size = (1u32..3, prop_oneof![1u32..5, 5u32..14], prop_oneof![1u32..8, 8u32..33]);
+    let axis = (prop_oneof![Just(3u32), Just(5u32)], 1u32..3);
+    (size, channels, axis, [0u32..5, 0u32..5, 0u32..5, 0u32..5], function()).prop_filter_map(
+        "the window fits",
+        |((n, h, w), c, (kernel, stride), pads, activation)| {
+            let axis = |pad: &[u32]| Axis {
+                stride,
+                pad_before: pad[0].min(kernel - 1),
+                pad_after: pad[1].min(kernel - 1),
+                ..Axis::new(kernel)
+            };
+            let window = Window { y: axis(&pads[..2]), x: axis(&pads[2..]) };
+            let (oh, ow) = window.output(h, w, false)?;
+            Some(ConvParams {
+                input: Extent::new(n, h, w, c),
+                output: Extent::new(n, oh, ow, c),
+                window,
+                groups: c,
+                algorithm: ConvAlgorithm::Depthwise as u32,
+                activation,
+                prologue: Activation::IDENTITY,
+            })
+        },
+    )
+}
+
 /// Settings for an input of some channels.
 fn setting(channels: u32) -> impl Strategy<Value = Setting> {
     let cuts = || prop::collection::vec(any::<usize>(), 0..4);
@@ -313,8 +342,8 @@ fn setting(channels: u32) -> impl Strategy<Value = Setting> {
     )
 }
 
-fn cases(algorithm: ConvAlgorithm) -> impl Strategy<Value = (ConvOperands, Setting)> {
-    (params(algorithm), any::<[bool; 3]>(), any::<u64>()).prop_flat_map(|(mut params, parts, seed)| {
+fn cases(params: impl Strategy<Value = ConvParams>) -> impl Strategy<Value = (ConvOperands, Setting)> {
+    (params, any::<[bool; 3]>(), any::<u64>()).prop_flat_map(|(mut params, parts, seed)| {
         if !parts[0] {
             params.prologue = Activation::IDENTITY;
         }
@@ -326,27 +355,32 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn pointwise_is_its_twin((operands, setting) in cases(ConvAlgorithm::Pointwise)) {
+    fn pointwise_is_its_twin((operands, setting) in cases(params(ConvAlgorithm::Pointwise))) {
         check(&operands, &setting);
     }
 
     #[test]
-    fn im2col_is_its_twin((operands, setting) in cases(ConvAlgorithm::Im2col)) {
+    fn im2col_is_its_twin((operands, setting) in cases(params(ConvAlgorithm::Im2col))) {
         check(&operands, &setting);
     }
 
     #[test]
-    fn depthwise_is_its_twin((operands, setting) in cases(ConvAlgorithm::Depthwise)) {
+    fn depthwise_is_its_twin((operands, setting) in cases(params(ConvAlgorithm::Depthwise))) {
         check(&operands, &setting);
     }
 
     #[test]
-    fn winograd_2x2_is_its_twin((operands, setting) in cases(ConvAlgorithm::Winograd2x2)) {
+    fn square_depthwise_is_its_twin((operands, setting) in cases(square_depthwise())) {
         check(&operands, &setting);
     }
 
     #[test]
-    fn winograd_4x4_is_its_twin((operands, setting) in cases(ConvAlgorithm::Winograd4x4)) {
+    fn winograd_2x2_is_its_twin((operands, setting) in cases(params(ConvAlgorithm::Winograd2x2))) {
+        check(&operands, &setting);
+    }
+
+    #[test]
+    fn winograd_4x4_is_its_twin((operands, setting) in cases(params(ConvAlgorithm::Winograd4x4))) {
         check(&operands, &setting);
     }
 }
@@ -451,6 +485,8 @@ fn rows_may_pass_through_a_ring() {
         (ConvAlgorithm::Im2col, Window::new(3, 3), 3),
         (ConvAlgorithm::Im2col, same.with_stride(2), 4),
         (ConvAlgorithm::Depthwise, same, 3),
+        (ConvAlgorithm::Depthwise, same.with_stride(2), 4),
+        (ConvAlgorithm::Depthwise, Window::new(5, 5).with_padding(2), 5),
         // A patch has four rows, but an output row only needs three of them. Of F(4×4)'s six rows it needs all.
         (ConvAlgorithm::Winograd2x2, same, 3),
     ] {
