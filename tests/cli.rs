@@ -322,10 +322,23 @@ fn low_memory_takes_less_and_is_the_remedy_for_a_small_capacity() {
     let program = path(&folder, "d.salto");
     answer(&["compile", model, "--low-memory", "-o", &program]);
     assert_eq!(arena(&json(&["inspect", &program])), arena(&low));
-    for flag in [["--low-memory", "--json"], ["--shape", "x=1,1,8,8"]] {
+    for flag in [["--low-memory", "--json"], ["--exact", "--json"], ["--shape", "x=1,1,8,8"]] {
         let (line, status) = complaint(&["inspect", &program, flag[0], flag[1]]);
         assert!(status == 1 && line.contains(flag[0]), "{line}");
     }
+}
+
+#[test]
+fn exact_leaves_out_the_large_tiles_alone() {
+    let folder = folder("exact");
+    let model = &file(&folder, "conv.onnx", &onnx_with_conv(64, 24, 0.01, 0.01));
+    let algorithm = |flags: &[&str]| {
+        let report = json(&[&["inspect", model], flags].concat());
+        report["layers"][0]["algorithm"].as_str().expect("an algorithm").to_string()
+    };
+    assert_eq!(algorithm(&[]), "winograd 4×4");
+    assert_eq!(algorithm(&["--exact"]), "winograd 2×2");
+    assert_eq!(algorithm(&["--exact", "--low-memory"]), "im2col");
 }
 
 #[test]

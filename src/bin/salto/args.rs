@@ -52,6 +52,10 @@ pub(crate) struct Network {
     /// Compile for the least RAM and the smallest program, at the cost of time: no Winograd convolutions (.onnx only)
     #[arg(long)]
     pub(crate) low_memory: bool,
+    /// Keep to algorithms that round no worse than the definition: no Winograd F(4×4,3×3), which is faster and has two to three
+    /// times the error (.onnx only)
+    #[arg(long)]
+    pub(crate) exact: bool,
     /// A tensor of the model that becomes a further output; `inspect --tensors` lists them (.onnx only)
     #[arg(long = "keep", value_name = "NAME")]
     pub(crate) kept: Vec<String>,

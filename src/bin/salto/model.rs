@@ -26,7 +26,8 @@ fn load_with(network: &Network, mut shapes: Shapes, threads: usize) -> Result<Mo
     shapes.retain(|(name, _)| network.shapes.iter().all(|(given, _)| given != name));
     let mut import = import_options(network)?;
     import.shapes.extend(shapes);
-    let compile = CompileOptions::default().winograd(!network.low_memory).keep(&network.kept);
+    let compile =
+        CompileOptions::default().winograd(!network.low_memory).exact(network.exact).keep(&network.kept);
     let compile = compile.memory_limit(MemoryLimit { bytes: network.max_memory, threads });
     if let Some(graph) = zoo::graph(network)? {
         return compiled(&graph, &compile).map(Model::from_compiled);
@@ -64,6 +65,7 @@ fn check_flags(network: &Network) -> Result<()> {
     let flag = match network {
         Network { shapes, .. } if !shapes.is_empty() => "--shape",
         Network { low_memory: true, .. } => "--low-memory",
+        Network { exact: true, .. } => "--exact",
         Network { kept, .. } if !kept.is_empty() => "--keep",
         Network { bindings, .. } if !bindings.is_empty() => "--bind",
         _ => return Ok(()),

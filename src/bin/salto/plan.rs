@@ -60,10 +60,9 @@ struct Report<'a> {
 /// Standard output gets the CSV alone, so that other tools can read it.
 fn plan_problem(arguments: &Plan) -> Result<String> {
     let path: &Path = &arguments.network.path;
-    let Network { shapes, low_memory, kept, .. } = &arguments.network;
-    if *low_memory || !shapes.is_empty() || !kept.is_empty() || arguments.threads.count != 1 {
-        let reason =
-            "--shape, --low-memory, --keep and --threads are for networks, this is a list of buffers";
+    let Network { shapes, low_memory, exact, kept, .. } = &arguments.network;
+    if *low_memory || *exact || !shapes.is_empty() || !kept.is_empty() || arguments.threads.count != 1 {
+        let reason = "--shape, --low-memory, --exact, --keep and --threads are for networks, this is a list of buffers";
         return Err(Error::new(ErrorKind::Argument, reason).remedy("leave them out"));
     }
     let mut lines = problem::read(path)?;

@@ -44,6 +44,9 @@ impl Work {
 /// a few µs if they must be woken; one core does this much of a convolution in 3 to 5 µs.
 const WORTH_DIVIDING: u64 = 1 << 17;
 
+/// What a band costs beyond its work: it is taken, its places are found, its tiles end sooner. About 0.3 µs.
+const BAND_COST: u64 = 1 << 14;
+
 /// Bands for each worker: where they repeat little, so many that a worker that was interrupted leaves some to the others.
 const BANDS_PER_WORKER: [usize; 2] = [4, 1];
 
@@ -103,7 +106,8 @@ impl Bands {
             part_of_picture(division.band_rows, division.rows)
         };
         let turns = division.count().div_ceil(workers) as u64;
-        let band = (work.cost / of.max(1)).saturating_mul(share).saturating_add(overhead);
+        let band =
+            (work.cost / of.max(1)).saturating_mul(share).saturating_add(overhead).saturating_add(BAND_COST);
         (division, turns.saturating_mul(band))
     }
 
@@ -186,7 +190,7 @@ mod tests {
 
     #[test]
     fn few_rows_are_divided_by_channels_and_many_by_rows() {
-        let few = Work { channels: 1000, channel_multiple: 16, ..Work::of_rows([1, 1], 1, 1 << 20) };
+        let few = Work { channels: 1000, channel_multiple: 16, ..Work::of_rows([1, 1], 1, 1 << 24) };
         let bands = Bands::divided(&few, 2);
         assert_eq!((bands.count(), bands.get(1).rows), (8, 0..1));
         let many = Work { rows: 56, channel_overhead: 1 << 10, ..few };

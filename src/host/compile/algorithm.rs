@@ -30,8 +30,22 @@ const HOT_TRANSFORM: [f64; 2] = [140.0, 115.0];
 const COLD_TRANSFORM: [f64; 3] = [166.0, 1.85, 480.0];
 const COLD_OUTPUT: f64 = 0.8;
 
-/// The algorithm for a convolution of `input` to `output`.
-pub(super) fn of_conv(
+/// The algorithm that the compiler takes for a convolution of `input` to `output`, `[n, h, w, c]`: the cheapest by the model that
+/// suits and that the options allow. `cargo bench --bench selection` compares it with the clock.
+///
+/// ```
+/// use salto::device::kernel::params::ConvAlgorithm;
+/// use salto::device::tensor::{Extent, Window};
+/// use salto::host::compile::{CompileOptions, conv_algorithm};
+///
+/// let picture = Extent::new(1, 56, 56, 64);
+/// let window = Window::new(3, 3).with_padding(1);
+/// let algorithm = |options| conv_algorithm(&window, 1, [picture, picture], &options);
+/// assert_eq!(algorithm(CompileOptions::default()), ConvAlgorithm::Winograd4x4);
+/// assert_eq!(algorithm(CompileOptions::default().exact(true)), ConvAlgorithm::Winograd2x2);
+/// assert_eq!(algorithm(CompileOptions::default().winograd(false)), ConvAlgorithm::Im2col);
+/// ```
+pub fn conv_algorithm(
     window: &Window,
     groups: u32,
     [input, output]: [Extent; 2],
@@ -46,7 +60,8 @@ pub(super) fn of_conv(
     }
     let mut best = (ConvAlgorithm::Im2col, direct_cycles(input.c, output));
     for (algorithm, tile) in [(ConvAlgorithm::Winograd2x2, &TWO), (ConvAlgorithm::Winograd4x4, &FOUR)] {
-        if options.winograd && suits(algorithm) {
+        let is_allowed = options.winograd && (tile.is_exact || !options.exact);
+        if is_allowed && suits(algorithm) {
             let cycles = tile.cycles(input, output);
             if cycles < best.1 {
                 best = (algorithm, cycles);
@@ -85,10 +100,12 @@ struct Tile {
     outputs: u32,
     /// Cycles to transform in and out, in parts of those of F(4×4,3×3).
     transforms: [f64; 2],
+    /// Does it round no worse than one chain of additions? ([`CompileOptions::exact`])
+    is_exact: bool,
 }
 
-const TWO: Tile = Tile { outputs: 2, transforms: [0.3, 0.2] };
-const FOUR: Tile = Tile { outputs: 4, transforms: [1.0, 1.0] };
+const TWO: Tile = Tile { outputs: 2, transforms: [0.3, 0.2], is_exact: true };
+const FOUR: Tile = Tile { outputs: 4, transforms: [1.0, 1.0], is_exact: false };
 
 impl Tile {
     fn cycles(&self, input: Extent, output: Extent) -> f64 {
@@ -130,7 +147,7 @@ mod tests {
     /// The algorithm for a 3×3 convolution that keeps the size.
     fn algorithm(size: u32, inputs: u32, outputs: u32) -> ConvAlgorithm {
         let extents = [inputs, outputs].map(|c| Extent::new(1, size, size, c));
-        of_conv(&Window::new(3, 3).with_padding(1), 1, extents, &CompileOptions::default())
+        conv_algorithm(&Window::new(3, 3).with_padding(1), 1, extents, &CompileOptions::default())
     }
 
     #[test]

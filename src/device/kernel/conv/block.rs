@@ -102,7 +102,9 @@ pub(super) fn multiply<S: Simd>(
                 let places = table.fill(task, band.image, places, input);
                 for group in 0..task.params.groups as usize {
                     let channels = group_channels(task.params, band, group);
-                    multiply_block(s, task, channels, input, places, sums, &tiles, block.clone());
+                    if !channels.is_empty() {
+                        multiply_block(s, task, channels, input, places, sums, &tiles, block.clone());
+                    }
                 }
             }
         },

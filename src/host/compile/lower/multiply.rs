@@ -11,7 +11,7 @@ use crate::device::tensor::{Activation, Extent, Segment, Window};
 use crate::host::Result;
 use crate::host::graph::{Conv, ConvTranspose, Dense, ValueId};
 
-use super::super::algorithm;
+use super::super::algorithm::conv_algorithm;
 use super::super::schedule::{ConstantId, Recipe, Step, too_large};
 use super::Lowering;
 
@@ -19,7 +19,7 @@ impl Lowering<'_> {
     pub(super) fn conv(&mut self, output: ValueId, op: &Conv) -> Result<()> {
         let input = Extent::of(&self.graph.shape(op.input));
         let extent = Extent::of(&self.graph.shape(output));
-        let algorithm = algorithm::of_conv(&op.window, op.groups, [input, extent], self.options);
+        let algorithm = conv_algorithm(&op.window, op.groups, [input, extent], self.options);
         let params = ConvParams {
             input,
             output: extent,
