@@ -37,26 +37,25 @@ impl<'a, const ROWS: usize, const PANELS: usize> Total<'a, ROWS, PANELS> {
         Self { sums }
     }
 
-    /// Checks that the totals are inside the memory.
+    /// The address of the totals, all of which are checked, and the elements from row to row. The stride is hidden from the
+    /// optimiser, which would compute all rows' places for every tile, though few chains are broken.
     #[inline(always)]
-    fn check(&self) {
-        self.sums.memory.range((ROWS - 1).saturating_mul(self.sums.stride), PANELS * LANES);
-    }
-
-    #[inline(always)]
-    const fn place(&self, r: usize, p: usize) -> *mut f32 {
-        self.sums.memory.pointer().wrapping_add(r * self.sums.stride + p * LANES)
+    fn place(&self) -> (*mut f32, usize) {
+        let stride = core::hint::black_box(self.sums.stride);
+        self.sums.memory.range((ROWS - 1).saturating_mul(stride), PANELS * LANES);
+        (self.sums.memory.pointer(), stride)
     }
 
     /// `sums = totals + sums`, if there are totals.
     #[inline(always)]
     pub(super) fn add<S: Simd>(&self, s: S, sums: &mut [[S::F32; PANELS]; ROWS]) {
         if self.sums.begun {
-            self.check();
+            let (first, stride) = self.place();
             for r in 0..ROWS {
                 for p in 0..PANELS {
+                    let place = first.wrapping_add(r * stride + p * LANES);
                     // SAFETY: checked: 16 elements at the last panel of the last row, which is behind every other one.
-                    sums[r][p] = s.add(unsafe { s.load_pointer(self.place(r, p)) }, sums[r][p]);
+                    sums[r][p] = s.add(unsafe { s.load_pointer(place) }, sums[r][p]);
                 }
             }
         }
@@ -71,11 +70,11 @@ impl<'a, const ROWS: usize, const PANELS: usize> Total<'a, ROWS, PANELS> {
 
     #[inline(always)]
     fn write<S: Simd>(&self, s: S, sums: &[[S::F32; PANELS]; ROWS]) {
-        self.check();
+        let (first, stride) = self.place();
         for r in 0..ROWS {
             for p in 0..PANELS {
                 // SAFETY: as in `add`.
-                unsafe { s.store_pointer(self.place(r, p), sums[r][p]) };
+                unsafe { s.store_pointer(first.wrapping_add(r * stride + p * LANES), sums[r][p]) };
             }
         }
     }

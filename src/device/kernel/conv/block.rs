@@ -134,6 +134,9 @@ fn multiply_block<S: Simd>(
     tiles: &Split,
     block: Range<usize>,
 ) {
+    if channels.is_empty() {
+        return;
+    }
     let mut product = product(task, &channels, input, places[0]);
     let epilogue = TileEpilogue::new(&task.epilogue, task.sink.memory(), [places[1], places[2]], channels);
     let (panels, stride) = (product.panels(), product.panel_stride());
