@@ -71,9 +71,8 @@ pub fn conv_algorithm(
     best.0
 }
 
-/// Cycles of a matrix product of `rows` rows of `terms` terms by `outputs` outputs.
-fn product_cycles(rows: u64, terms: f64, outputs: u32) -> f64 {
-    let panels = f64::from(outputs.div_ceil(16));
+/// Cycles of a matrix product of `rows` rows of `terms` terms by so many panels of 16 outputs.
+fn product_cycles(rows: u64, terms: f64, panels: f64) -> f64 {
     let tiles = rows.div_ceil(TILE_ROWS).max(1);
     // Rows are divided evenly; fewer than four cannot hide the latency of their additions.
     let tile_rows = (rows as f64 / tiles as f64).max(4.0);
@@ -82,7 +81,10 @@ fn product_cycles(rows: u64, terms: f64, outputs: u32) -> f64 {
 
 /// Cycles of a direct 3×3 convolution.
 fn direct_cycles(inputs: u32, output: Extent) -> f64 {
-    product_cycles(pixels(output), 9.0 * f64::from(inputs), output.c) / DIRECT_EFFICIENCY
+    // Of a last panel of up to 8 outputs only half is multiplied.
+    let panels = f64::from(output.c.div_ceil(8)) / 2.0;
+    let panels = if (1..=8).contains(&(output.c % 16)) { panels } else { panels.ceil() };
+    product_cycles(pixels(output), 9.0 * f64::from(inputs), panels) / DIRECT_EFFICIENCY
 }
 
 fn pixels(extent: Extent) -> u64 {
@@ -117,7 +119,7 @@ impl Tile {
         let weights = f64::from(frequencies) * f64::from(input.c) * f64::from(output.c) * 4.0;
         let product = blocks as f64
             * f64::from(frequencies)
-            * product_cycles(tiles.div_ceil(blocks), input.c.into(), output.c)
+            * product_cycles(tiles.div_ceil(blocks), input.c.into(), output.c.div_ceil(16).into())
             / at(&EFFICIENCIES, weights);
         let reading = weights * blocks as f64 / at(&READING, weights);
         product.max(reading) + self.transform_cycles(tiles, input, output, weights)
@@ -160,6 +162,12 @@ mod tests {
     #[test]
     fn many_weights_for_few_pixels_take_small_tiles() {
         assert_eq!(algorithm(7, 512, 512), ConvAlgorithm::Winograd2x2);
+    }
+
+    #[test]
+    fn few_outputs_are_computed_directly() {
+        assert_eq!(algorithm(24, 20, 7), ConvAlgorithm::Im2col);
+        assert_eq!(algorithm(24, 32, 30), ConvAlgorithm::Winograd4x4);
     }
 
     #[test]
