@@ -394,7 +394,7 @@ fn tensors_are_listed_and_kept() {
 fn wrong_arguments_are_told_in_one_line() {
     for (arguments, word) in [
         (vec!["run", DIGITS, "--input", THREE, "--threads", "999"], "256"),
-        (vec!["bench", DIGITS, "--threads", "0"], "1..=256"),
+        (vec!["inspect", DIGITS, "--threads", "0"], "1..=256"),
         (vec!["bench", DIGITS, "--threads", "-1"], "1..=256"),
         (vec!["run", DIGITS, "-i", THREE, "--scale", "nan"], "finite"),
         (vec!["run", DIGITS, "-i", THREE, "--mean", "0,inf"], "finite"),

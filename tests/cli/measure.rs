@@ -17,6 +17,11 @@ fn bench_measures() {
     assert!(
         steps[0]["median_seconds"].as_f64() > Some(0.0) && steps[0]["gflop_per_second"].as_f64() > Some(0.0)
     );
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    assert_eq!(
+        json(&["bench", DIGITS, "--threads", "0", "--reps", "1"])["threads"].as_u64(),
+        Some(cores as u64)
+    );
     let text = answer(&["bench", DIGITS, "--reps", "1"]);
     assert!(
         text.contains("GFLOP/s") && text.contains("share") && text.contains(" ms max of 1 run"),

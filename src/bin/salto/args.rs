@@ -66,9 +66,9 @@ pub(crate) struct Network {
 
 #[derive(Debug, Args)]
 pub(crate) struct Threads {
-    /// Threads; by default as many as there are cores
-    #[arg(long, value_name = "N", value_parser = parse_threads, allow_hyphen_values = true)]
-    threads: Option<u16>,
+    /// Threads; 0 stands for as many as there are cores
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_threads_or_all, allow_hyphen_values = true)]
+    threads: u16,
 }
 
 /// The threads that a plan is for.
@@ -82,13 +82,15 @@ pub(crate) struct PlannedThreads {
 impl Threads {
     /// The number of threads; 0 stands for as many as there are cores.
     pub(crate) fn count(&self) -> usize {
-        self.threads.map_or(0, usize::from)
+        self.threads.into()
     }
 
     /// The number of threads, cores counted.
     pub(crate) fn known(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.map_or_else(cores, usize::from)
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads.into(),
+        }
     }
 }
 
@@ -274,6 +276,15 @@ fn parse_count(text: &str) -> Result<usize, String> {
 fn parse_threads(text: &str) -> Result<u16, String> {
     let count = text.parse().ok().filter(|count| (1..=MAX_THREADS).contains(count));
     count.ok_or_else(|| format!("threads are 1..={MAX_THREADS}"))
+}
+
+/// A number of threads, or 0 for as many as there are cores.
+fn parse_threads_or_all(text: &str) -> Result<u16, String> {
+    if text == "0" {
+        Ok(0)
+    } else {
+        parse_threads(text).map_err(|error| format!("{error}, or 0 for all cores"))
+    }
 }
 
 /// A number that can be multiplied by: not infinite, not NaN.

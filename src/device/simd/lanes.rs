@@ -15,7 +15,7 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
 
     /// Does [`Simd::mul_add`] round once?
     const FUSED: bool;
-    /// Rows of the largest register tile (see [`sum_tile`](super::sum_tile)).
+    /// Rows of the largest register tile (see [`multiply_tile`](super::multiply_tile)).
     const TILE_ROWS: usize;
     /// Panels of 16 columns of the largest register tile.
     const TILE_PANELS: usize;

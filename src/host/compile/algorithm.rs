@@ -83,7 +83,6 @@ fn product_cycles(rows: u64, terms: f64, panels: f64) -> f64 {
 fn direct_cycles(inputs: u32, output: Extent) -> f64 {
     // Of a last panel of up to 8 outputs only half is multiplied.
     let panels = f64::from(output.c.div_ceil(8)) / 2.0;
-    let panels = if (1..=8).contains(&(output.c % 16)) { panels } else { panels.ceil() };
     product_cycles(pixels(output), 9.0 * f64::from(inputs), panels) / DIRECT_EFFICIENCY
 }
 

@@ -59,6 +59,10 @@ impl Floats {
     }
 
     /// Some rows of `row_len` floats: a part of what is in memory, or read into `buffer`.
+    #[cfg_attr(
+        not(feature = "std"),
+        allow(clippy::ptr_arg, reason = "only what is read from a file is kept in the buffer")
+    )]
     pub fn rows<'a>(&'a self, rows: Range<usize>, row_len: usize, buffer: &'a mut Vec<f32>) -> &'a [f32] {
         match &self.0 {
             Held::Memory(data) => {
