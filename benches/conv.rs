@@ -8,17 +8,16 @@
     reason = "criterion's macros write undocumented functions; shapes here are valid"
 )]
 
+mod layer;
+
 use core::hint::black_box;
 use core::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use layer::with_layer;
 use salto::device::kernel::params::{ConvAlgorithm, ConvParams};
-use salto::device::kernel::{
-    Band, ConvTask, Epilogue, Sink, Source, conv_f32, conv_f32_scratch_len, conv_f32_weight_len,
-};
-use salto::device::simd::{Level, View, ViewMut};
-use salto::device::tensor::{Activation, Extent, Rows, Segment, Window};
-use salto::dispatch;
+use salto::device::simd::Level;
+use salto::device::tensor::{Activation, Extent, Window};
 
 fn conv(algorithm: ConvAlgorithm, size: u32, channels: [u32; 2], window: Window) -> ConvParams {
     rectangle(algorithm, [size, size], channels, window)
@@ -80,45 +79,7 @@ fn layers() -> Vec<(&'static str, ConvParams)> {
     layers
 }
 
-/// Elements that begin at a multiple of 64 bytes, as they do in a program and its arena.
-struct Aligned {
-    elements: Vec<f32>,
-    len: usize,
-}
-
-impl Aligned {
-    /// Ones: speed does not depend on the values, as long as they are ordinary numbers.
-    fn ones(len: Option<u32>) -> Self {
-        let len = len.unwrap() as usize;
-        Self { elements: vec![1.0; len + 16], len }
-    }
-
-    fn as_mut(&mut self) -> &mut [f32] {
-        let first = self.elements.as_ptr().align_offset(64);
-        &mut self.elements[first..first + self.len]
-    }
-}
-
-fn contiguous(extent: &Extent) -> Segment {
-    Segment { rows: Rows::contiguous(0, extent).unwrap(), channels: extent.c, buffer: 0 }
-}
-
 fn bench_layer(c: &mut Criterion, name: &str, params: &ConvParams) {
-    let mut input = Aligned::ones(params.input.checked_len());
-    let mut output = Aligned::ones(params.output.checked_len());
-    let mut weights = Aligned::ones(conv_f32_weight_len(params));
-    let mut bias = Aligned::ones(Some(params.output.c.next_multiple_of(16)));
-    let mut scratch = Aligned::ones(conv_f32_scratch_len(params));
-    let (from, to) = ([contiguous(&params.input)], contiguous(&params.output));
-    let bias = Some(View::new(bias.as_mut()));
-    let task = ConvTask {
-        params,
-        source: Source::new(View::new(input.as_mut()), &from, params.input),
-        weights: View::new(weights.as_mut()),
-        prologue: None,
-        epilogue: Epilogue { bias, residual: None, activation: params.activation },
-        sink: Sink::new(ViewMut::new(output.as_mut()), &to, params.output),
-    };
     let macs = u64::from(params.window.taps() * params.input.c / params.groups)
         * u64::from(params.output.checked_len().unwrap());
     let size = format!("{}x{}x{}-{}", params.output.h, params.output.w, params.input.c, params.output.c);
@@ -128,15 +89,13 @@ fn bench_layer(c: &mut Criterion, name: &str, params: &ConvParams) {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(500));
-    for level in Level::NAMES.iter().filter_map(|name| Level::named(name)) {
-        let band = Band::of_rows(0, 0..params.output.h as usize);
-        group.bench_function(BenchmarkId::from_parameter(level.name()), |b| {
-            b.iter(|| {
-                let scratch = ViewMut::new(scratch.as_mut());
-                dispatch!(black_box(level), s => conv_f32(s, &task, &band, scratch));
+    with_layer(params, |run| {
+        for level in Level::NAMES.iter().filter_map(|name| Level::named(name)) {
+            group.bench_function(BenchmarkId::from_parameter(level.name()), |b| {
+                b.iter(|| run(black_box(level)));
             });
-        });
-    }
+        }
+    });
     group.finish();
 }
 

@@ -10,17 +10,16 @@
     reason = "shapes here are valid; the table is the result"
 )]
 
+mod layer;
+
 use core::hint::black_box;
 use std::time::{Duration, Instant};
 
+use layer::with_layer;
+use salto::device::kernel::conv_f32_is_valid;
 use salto::device::kernel::params::{ConvAlgorithm, ConvParams};
-use salto::device::kernel::{
-    Band, ConvTask, Epilogue, Sink, Source, conv_f32, conv_f32_is_valid, conv_f32_scratch_len,
-    conv_f32_weight_len,
-};
-use salto::device::simd::{Level, View, ViewMut};
-use salto::device::tensor::{Activation, Extent, Rows, Segment, Window};
-use salto::dispatch;
+use salto::device::simd::Level;
+use salto::device::tensor::{Activation, Extent, Window};
 use salto::host::compile::{CompileOptions, conv_algorithm};
 
 /// Height, width, inputs and outputs of 3×3 convolutions with padding 1 and stride 1.
@@ -102,54 +101,21 @@ fn shapes() -> Vec<(String, ConvParams)> {
     shapes
 }
 
-/// Elements that begin at a multiple of 64 bytes, as they do in a program and its arena.
-struct Aligned {
-    elements: Vec<f32>,
-    len: usize,
-}
-
-impl Aligned {
-    fn ones(len: Option<u32>) -> Self {
-        let len = len.unwrap() as usize;
-        Self { elements: vec![1.0; len + 16], len }
-    }
-
-    fn as_mut(&mut self) -> &mut [f32] {
-        let first = self.elements.as_ptr().align_offset(64);
-        &mut self.elements[first..first + self.len]
-    }
-}
-
-fn contiguous(extent: &Extent) -> Segment {
-    Segment { rows: Rows::contiguous(0, extent).unwrap(), channels: extent.c, buffer: 0 }
-}
-
 /// Seconds of one run: the least in so much time.
 fn seconds(params: &ConvParams, budget: Duration) -> f64 {
-    let mut input = Aligned::ones(params.input.checked_len());
-    let mut output = Aligned::ones(params.output.checked_len());
-    let mut weights = Aligned::ones(conv_f32_weight_len(params));
-    let mut scratch = Aligned::ones(conv_f32_scratch_len(params));
-    let (from, to) = ([contiguous(&params.input)], contiguous(&params.output));
-    let task = ConvTask {
-        params,
-        source: Source::new(View::new(input.as_mut()), &from, params.input),
-        weights: View::new(weights.as_mut()),
-        prologue: None,
-        epilogue: Epilogue { activation: params.activation, ..Epilogue::NONE },
-        sink: Sink::new(ViewMut::new(output.as_mut()), &to, params.output),
-    };
-    let (level, band) = (black_box(Level::detect()), Band::of_rows(0, 0..params.output.h as usize));
-    let mut once = || {
-        let start = Instant::now();
-        dispatch!(level, s => conv_f32(s, &task, &band, ViewMut::new(scratch.as_mut())));
-        start.elapsed().as_secs_f64()
-    };
-    let (start, mut least) = (Instant::now(), once());
-    while start.elapsed() < budget {
-        least = least.min(once());
-    }
-    least
+    let level = black_box(Level::detect());
+    with_layer(params, |run| {
+        let mut once = || {
+            let start = Instant::now();
+            run(level);
+            start.elapsed().as_secs_f64()
+        };
+        let (start, mut least) = (Instant::now(), once());
+        while start.elapsed() < budget {
+            least = least.min(once());
+        }
+        least
+    })
 }
 
 /// Prints a shape's line; is the pick behind?

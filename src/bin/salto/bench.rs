@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use cpu_time::ProcessTime;
-use salto::host::report::{Align, Bytes, Count, Table};
+use salto::host::report::{Bytes, Count, Table};
 use salto::host::{Model, Result, Session, SessionOptions};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::inputs::{Runs, assign, assign_inputs, names_of};
 use crate::output;
 use crate::progress::Progress;
 use crate::run::{counted, open_outputs};
-use crate::steps::{self, StepTime, gflop, median};
+use crate::steps::{self, COLUMNS, StepTime, gflop, median};
 use crate::{answer, model};
 
 /// The most runs that are timed step by step.
@@ -171,25 +171,9 @@ impl Report {
     fn table(&self) -> Table {
         let mut steps: Vec<&StepTime> = self.steps.iter().collect();
         steps.sort_by(|a, b| b.median_seconds.total_cmp(&a.median_seconds));
-        let mut table = Table::new(&[
-            ("step", Align::Right),
-            ("layer", Align::Left),
-            ("operator", Align::Left),
-            ("algorithm", Align::Left),
-            ("ms", Align::Right),
-            ("share", Align::Right),
-            ("GFLOP/s", Align::Right),
-        ]);
+        let mut table = Table::new(&COLUMNS);
         for step in steps.into_iter().take(SHOWN_STEPS) {
-            table.push([
-                step.step.to_string(),
-                step.name.clone(),
-                step.operator.clone(),
-                step.algorithm.clone(),
-                format!("{:.4}", 1e3 * step.median_seconds),
-                format!("{:.1} %", 100.0 * step.share),
-                step.gflop_per_second.map_or_else(String::new, |speed| format!("{speed:.1}")),
-            ]);
+            table.push(step.cells());
         }
         table
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::Profile;
 use crate::output::{self, Output};
 use crate::run::counted;
-use crate::steps::{self, StepTime, gflop};
+use crate::steps::{self, COLUMNS, StepTime, gflop, percent};
 use crate::{answer, bars, model};
 
 /// What was measured.
@@ -149,31 +149,15 @@ impl Report {
     }
 
     fn table(&self) -> Table {
-        let mut table = Table::new(&[
-            ("step", Align::Right),
-            ("layer", Align::Left),
-            ("operator", Align::Left),
-            ("algorithm", Align::Left),
-            ("ms", Align::Right),
-            ("share", Align::Right),
-            ("GFLOP/s", Align::Right),
-            ("of peak", Align::Right),
-            ("moved", Align::Right),
-            ("GB/s", Align::Right),
-        ]);
+        let further = [("of peak", Align::Right), ("moved", Align::Right), ("GB/s", Align::Right)];
+        let mut table = Table::new(&[COLUMNS.as_slice(), &further].concat());
         for LayerProfile { time, share_of_peak, gigabytes_per_second } in &self.layers {
-            table.push([
-                time.step.to_string(),
-                time.name.clone(),
-                time.operator.clone(),
-                time.algorithm.clone(),
-                format!("{:.4}", 1e3 * time.median_seconds),
-                percent(time.share, 1),
-                time.gflop_per_second.map_or_else(String::new, |speed| format!("{speed:.1}")),
+            let further = [
                 share_of_peak.map_or_else(String::new, |share| percent(share, 0)),
                 Bytes(time.moved_bytes).to_string(),
                 format!("{gigabytes_per_second:.1}"),
-            ]);
+            ];
+            table.push(time.cells().into_iter().chain(further));
         }
         table
     }
@@ -202,9 +186,4 @@ impl Report {
         }
         table
     }
-}
-
-/// A share in words.
-fn percent(share: f64, digits: usize) -> String {
-    format!("{:.digits$} %", 100.0 * share)
 }

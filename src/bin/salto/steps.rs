@@ -2,7 +2,7 @@
 //!
 //! What flows in is a session and its inputs; what flows out is one row a step. Called by `bench` and `profile`.
 
-use salto::host::report::{Inspection, Layer};
+use salto::host::report::{Align, Inspection, Layer};
 use salto::host::{Model, Result, Session};
 use serde::Serialize;
 
@@ -53,7 +53,31 @@ pub(crate) fn measure(
     Ok(steps)
 }
 
+/// The columns that a table of steps begins with.
+pub(crate) const COLUMNS: [(&str, Align); 7] = [
+    ("step", Align::Right),
+    ("layer", Align::Left),
+    ("operator", Align::Left),
+    ("algorithm", Align::Left),
+    ("ms", Align::Right),
+    ("share", Align::Right),
+    ("GFLOP/s", Align::Right),
+];
+
 impl StepTime {
+    /// The cells of [`COLUMNS`].
+    pub(crate) fn cells(&self) -> [String; 7] {
+        [
+            self.step.to_string(),
+            self.name.clone(),
+            self.operator.clone(),
+            self.algorithm.clone(),
+            format!("{:.4}", 1e3 * self.median_seconds),
+            percent(self.share, 1),
+            self.gflop_per_second.map_or_else(String::new, |speed| format!("{speed:.1}")),
+        ]
+    }
+
     /// The step of a layer, and its times, the shortest first.
     fn new(layer: &Layer, sorted: &[f64]) -> Self {
         let median_seconds = median(sorted);
@@ -71,6 +95,11 @@ impl StepTime {
             moved_bytes: layer.moved_bytes,
         }
     }
+}
+
+/// A share, from 0 to 1, in words.
+pub(crate) fn percent(share: f64, digits: usize) -> String {
+    format!("{:.digits$} %", 100.0 * share)
 }
 
 /// The middle of sorted numbers.
