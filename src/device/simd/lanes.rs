@@ -25,6 +25,10 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     /// Runs `f` where the compiler may use the level's instructions. `f` must be `#[inline(always)]`.
     fn vectorize<R, F: FnOnce() -> R>(self, f: F) -> R;
 
+    /// Is a vector many instructions, so that long straight code is better called than repeated? Else it is inlined, where more of
+    /// it stays in registers.
+    const IS_LONG: bool = false;
+
     /// Does [`Simd::prefetch`] do anything?
     const PREFETCHES: bool = false;
 

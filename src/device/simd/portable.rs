@@ -25,6 +25,7 @@ impl Simd for Portable {
     // spills, and gains nothing by fewer rows.
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
+    const IS_LONG: bool = true;
     const NAME: &'static str = "portable";
 
     #[inline(always)]

@@ -178,6 +178,33 @@ fn transform_patch<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize, const PATCH: 
     d: &[Vectors<'_>; PATCH],
     places: &VectorsMut<'_>,
 ) {
+    if const { S::IS_LONG } {
+        called_patch::<S, T, OUT, PATCH>(s, d, places);
+    } else {
+        inlined_patch::<S, T, OUT, PATCH>(s, d, places);
+    }
+}
+
+/// [`transform_patch`] once for all places.
+#[inline(never)]
+fn called_patch<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize, const PATCH: usize>(
+    s: S,
+    d: &[Vectors<'_>; PATCH],
+    places: &VectorsMut<'_>,
+) {
+    s.vectorize(
+        #[inline(always)]
+        || inlined_patch::<S, T, OUT, PATCH>(s, d, places),
+    );
+}
+
+/// [`transform_patch`] here.
+#[inline(always)]
+fn inlined_patch<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize, const PATCH: usize>(
+    s: S,
+    d: &[Vectors<'_>; PATCH],
+    places: &VectorsMut<'_>,
+) {
     transform_pair::<S, T, OUT, PATCH, 0>(s, d, places);
     transform_pair::<S, T, OUT, PATCH, 1>(s, d, places);
     if const { T::PAIRS.len() > 2 } {

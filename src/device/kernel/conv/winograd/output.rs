@@ -49,7 +49,7 @@ pub(super) fn transform_output<S: Simd, T: Tile<OUT, PATCH>, const OUT: usize, c
             let x = run.x + OUT * patch;
             let sums = m.vectors(patch * GROUP, layout.m_plane, PATCH * PATCH);
             let columns = OUT.min(output.w as usize - x);
-            if columns == OUT && epilogue.is_whole() {
+            if const { !S::IS_LONG } && columns == OUT && epilogue.is_whole() {
                 let tile = tile::<S, T, OUT, PATCH>(s, &sums);
                 for i in 0..OUT {
                     for j in 0..OUT {
