@@ -187,9 +187,14 @@ impl Walk {
 
 /// Takes an integer of 1 to 10 bytes off the front.
 pub(super) fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    varint_of(|| take(bytes, 1)?.first().copied())
+}
+
+/// An integer of 1 to 10 bytes, wherever they come from.
+pub(super) fn varint_of(mut next: impl FnMut() -> Option<u8>) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
-        let byte = take(bytes, 1)?.first().copied()?;
+        let byte = next()?;
         let bits = u64::from(byte & 0x7f);
         if shift == 63 && bits > 1 {
             return None;

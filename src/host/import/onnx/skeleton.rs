@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 
 use rten_onnx::onnx::TensorProto;
 
-use super::frame::{Content, Message};
+use super::frame::{Content, Message, varint_of};
 use super::unpack::put_varint;
 
 /// Data of fewer bytes stays in the message.
@@ -118,21 +118,12 @@ impl<R: Read + std::io::Seek> Cut<R> {
 
     /// An integer of 1 to 10 bytes.
     fn varint(&mut self) -> Option<u64> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
+        varint_of(|| {
             let byte = *self.reader.fill_buf().ok()?.first()?;
             self.reader.consume(1);
             self.at += 1;
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                return None;
-            }
-            value |= bits << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
+            Some(byte)
+        })
     }
 }
 
