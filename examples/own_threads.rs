@@ -20,8 +20,8 @@ impl BandExecutor for Pool {
         self.0.current_num_threads()
     }
 
-    fn execute(&self, work: &(dyn Fn() + Sync)) {
-        self.0.broadcast(|_| work());
+    fn execute(&self, work: &(dyn Fn(usize) + Sync)) {
+        self.0.broadcast(|thread| work(thread.index()));
     }
 }
 

@@ -140,10 +140,10 @@ impl BandExecutor for Careless {
         3
     }
 
-    fn execute(&self, work: &(dyn Fn() + Sync)) {
+    fn execute(&self, work: &(dyn Fn(usize) + Sync)) {
         thread::scope(|scope| {
             for _ in 0..self.calls {
-                scope.spawn(work);
+                scope.spawn(|| work(7));
             }
         });
     }

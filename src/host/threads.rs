@@ -60,7 +60,7 @@ impl ThreadPool {
         let mut pool = Self { shared, others: Vec::with_capacity(threads - 1) };
         for i in 1..threads {
             let shared = Arc::clone(&pool.shared);
-            let other = thread::Builder::new().name(format!("salto-{i}")).spawn(move || shared.serve());
+            let other = thread::Builder::new().name(format!("salto-{i}")).spawn(move || shared.serve(i));
             pool.others.push(other.map_err(|error| refused(&error))?);
         }
         Ok(pool)
@@ -74,13 +74,13 @@ impl BandExecutor for ThreadPool {
 
     /// Runs `work` on the calling thread and on those of the others that come before it is done there. A panic of any of them
     /// goes on to the caller, when all have left.
-    fn execute(&self, work: &(dyn Fn() + Sync)) {
+    fn execute(&self, work: &(dyn Fn(usize) + Sync)) {
         let shared = &*self.shared;
         let turn = if self.others.is_empty() { None } else { Turn::take(shared) };
-        let Some(turn) = turn else { return work() };
+        let Some(turn) = turn else { return work(0) };
         lock(&shared.panic).take();
         let offer = Offer::open(shared, &work);
-        work();
+        work(0);
         drop(offer);
         let panic = lock(&shared.panic).take();
         drop(turn);
@@ -125,7 +125,7 @@ const YIELDING: Duration = Duration::from_micros(200);
 struct Shared {
     /// Flags, the number of threads inside, the number of the offer.
     state: AtomicUsize,
-    /// The caller's `&(dyn Fn() + Sync)`, by its place on the caller's stack; to be read inside an offer only.
+    /// The caller's `&(dyn Fn(usize) + Sync)`, by its place on the caller's stack; to be read inside an offer only.
     work: AtomicPtr<()>,
     /// Does an engine use the pool?
     taken: AtomicBool,
@@ -164,7 +164,7 @@ struct Offer<'a>(&'a Shared);
 
 impl<'a> Offer<'a> {
     /// Offers `work`, which is borrowed until the offer is dropped. The caller has the turn.
-    fn open(shared: &'a Shared, work: &'a &(dyn Fn() + Sync)) -> Self {
+    fn open(shared: &'a Shared, work: &'a &(dyn Fn(usize) + Sync)) -> Self {
         shared.work.store(ptr::from_ref(work).cast_mut().cast(), Ordering::Relaxed);
         // Nobody else writes the state: it is closed and nobody is inside.
         let number = shared.state.load(Ordering::Relaxed) / OFFER;
@@ -205,14 +205,14 @@ impl<'a> Visit<'a> {
         shared.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more).ok().map(|_| Self(shared))
     }
 
-    fn work(&self) {
-        let work = self.0.work.load(Ordering::Relaxed).cast::<&(dyn Fn() + Sync)>();
+    fn work(&self, thread: usize) {
+        let work = self.0.work.load(Ordering::Relaxed).cast::<&(dyn Fn(usize) + Sync)>();
         // SAFETY: a visit begins while an offer is open, and acquires what `Offer::open` wrote before it opened: the address of
-        // a live `&(dyn Fn() + Sync)`, borrowed until the offer is dropped. Dropping it, on return or in a panic alike, closes
+        // a live `&(dyn Fn(usize) + Sync)`, borrowed until the offer is dropped. Dropping it, on return or in a panic alike, closes
         // it and then waits until no visit is left; a visit ends behind the last use of `work`, in its own drop, which releases.
         // No visit begins after the closing. So the borrow is alive here, and `Sync` lets this thread share the closure.
-        let work: &(dyn Fn() + Sync) = unsafe { *work };
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+        let work: &(dyn Fn(usize) + Sync) = unsafe { *work };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(thread))) {
             lock(&self.0.panic).get_or_insert(panic);
         }
     }
@@ -229,8 +229,8 @@ impl Drop for Visit<'_> {
 }
 
 impl Shared {
-    /// The life of another thread: enters each offer once, until the end.
-    fn serve(&self) {
+    /// The life of another thread, number `thread`: enters each offer once, until the end.
+    fn serve(&self, thread: usize) {
         let mut number = 0;
         loop {
             self.wait_for_other_than(number);
@@ -240,7 +240,7 @@ impl Shared {
             }
             number = state / OFFER;
             if let Some(visit) = Visit::enter(self, number) {
-                visit.work();
+                visit.work(thread);
             }
         }
     }
@@ -305,7 +305,7 @@ mod tests {
     fn done(pool: &ThreadPool, parts: usize) -> Vec<usize> {
         let (next, counts) = (AtomicUsize::new(0), vec![(); parts]);
         let counts: Vec<_> = counts.iter().map(|()| AtomicUsize::new(0)).collect();
-        pool.execute(&|| {
+        pool.execute(&|_| {
             while let Some(count) = counts.get(next.fetch_add(1, Ordering::Relaxed)) {
                 count.fetch_add(1, Ordering::Relaxed);
             }
@@ -332,7 +332,7 @@ mod tests {
         let pool = ThreadPool::new(4).unwrap();
         for _ in 0..20 {
             let all = Barrier::new(4);
-            pool.execute(&|| {
+            pool.execute(&|_| {
                 all.wait();
             });
         }
@@ -346,7 +346,7 @@ mod tests {
                 scope.spawn(|| (0..CALLS / 10).for_each(|_| assert_eq!(done(&pool, 5), [1; 5])));
             }
         });
-        pool.execute(&|| assert_eq!(done(&pool, 5), [1; 5]));
+        pool.execute(&|_| assert_eq!(done(&pool, 5), [1; 5]));
     }
 
     #[test]
@@ -367,7 +367,7 @@ mod tests {
             for _ in 0..10 {
                 let (caller, all, left) = (thread::current().id(), Barrier::new(3), AtomicUsize::new(0));
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
-                    pool.execute(&|| {
+                    pool.execute(&|_| {
                         all.wait();
                         if (thread::current().id() != caller) == others_panic {
                             left.fetch_add(1, Ordering::Relaxed);
@@ -381,7 +381,7 @@ mod tests {
                 assert_eq!(left.into_inner(), 3);
                 // No panic is left for the next caller, and no thread is lost.
                 let all = Barrier::new(3);
-                pool.execute(&|| {
+                pool.execute(&|_| {
                     all.wait();
                 });
             }

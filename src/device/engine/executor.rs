@@ -10,7 +10,10 @@ pub trait BandExecutor {
 
     /// Calls `work` once on each of up to [`Self::workers`] threads at the same time, and returns when all calls have
     /// returned. Each call takes bands until none is left, so calls that come late return at once.
-    fn execute(&self, work: &(dyn Fn() + Sync));
+    ///
+    /// `work` is given the thread's number, the same in every call: a thread begins with the rows whose neighbours it computed
+    /// a step before, which its core's cache still has. Nothing but speed depends on the number.
+    fn execute(&self, work: &(dyn Fn(usize) + Sync));
 }
 
 impl<X: BandExecutor + ?Sized> BandExecutor for &X {
@@ -18,7 +21,7 @@ impl<X: BandExecutor + ?Sized> BandExecutor for &X {
         (**self).workers()
     }
 
-    fn execute(&self, work: &(dyn Fn() + Sync)) {
+    fn execute(&self, work: &(dyn Fn(usize) + Sync)) {
         (**self).execute(work);
     }
 }
@@ -32,7 +35,7 @@ impl BandExecutor for Serial {
         1
     }
 
-    fn execute(&self, work: &(dyn Fn() + Sync)) {
-        work();
+    fn execute(&self, work: &(dyn Fn(usize) + Sync)) {
+        work(0);
     }
 }

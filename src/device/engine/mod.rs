@@ -15,12 +15,16 @@ mod executor;
 mod hook;
 mod job;
 pub mod operators;
+#[cfg(target_has_atomic = "ptr")]
+mod share;
 
 pub use arena::AlignedArena;
 pub use bands::Work;
 pub use error::EngineError;
 pub use executor::{BandExecutor, Serial};
 pub use hook::StepHook;
+#[cfg(target_has_atomic = "ptr")]
+pub(crate) use share::Shares;
 
 use core::marker::PhantomData;
 #[cfg(target_has_atomic = "ptr")]
@@ -172,8 +176,8 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
     ///         self.0
     ///     }
     ///
-    ///     fn execute(&self, work: &(dyn Fn() + Sync)) {
-    ///         std::thread::scope(|scope| (0..self.0).for_each(|_| drop(scope.spawn(work))));
+    ///     fn execute(&self, work: &(dyn Fn(usize) + Sync)) {
+    ///         std::thread::scope(|scope| (0..self.0).for_each(|i| drop(scope.spawn(move || work(i)))));
     ///     }
     /// }
     ///
@@ -334,23 +338,20 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
     /// out once, which is what keeps scratches and output rows apart whatever the executor does.
     #[cfg(target_has_atomic = "ptr")]
     fn side_by_side(&self, job: &Job<'_>, bands: &Bands, workers: usize) {
-        let (next_worker, next_band) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (next_worker, shares) = (AtomicUsize::new(0), Shares::new(bands.count(), workers));
         let level = self.level;
-        let work = || {
+        let work = |thread: usize| {
             let worker = next_worker.fetch_add(1, Ordering::Relaxed);
             if worker >= workers {
                 return;
             }
-            let mut next = || {
-                let band = next_band.fetch_add(1, Ordering::Relaxed);
-                (band < bands.count()).then(|| bands.get(band))
-            };
+            let mut next = || shares.take(thread).map(|band| bands.get(band));
             let done = O::run(level, job, job.scratch(worker), &mut next);
             debug_assert!(done.is_some(), "{INCOMPLETE}");
         };
         self.executor.execute(&work);
         // If the executor ran fewer calls than it has workers, this one takes the bands that may be left.
-        work();
+        work(0);
     }
 }
 
