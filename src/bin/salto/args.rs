@@ -252,6 +252,9 @@ pub(crate) struct Plan {
     /// Fail unless the plan fits this many bytes (65536, 64KiB, 1MiB)
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub(crate) capacity: Option<u64>,
+    /// Draw the plan as one self-contained page: a map of addresses and steps, with an arc for each skip
+    #[arg(long, value_name = "OUT.html")]
+    pub(crate) html: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

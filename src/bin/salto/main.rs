@@ -14,6 +14,7 @@ mod inputs;
 mod model;
 mod output;
 mod overlay;
+mod page;
 mod picture;
 mod plan;
 mod problem;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use salto::device::program::record::MAGIC;
-use salto::host::compile::{CompileOptions, MemoryLimit, compile as compiled};
+use salto::host::compile::{CompileOptions, Gain, MemoryLimit, compile as compiled, gains as compared};
 use salto::host::graph::Value;
 use salto::host::import::onnx::{
     DeclaredInput, ImportOptions, declared_inputs_of_file, external_files, import_file,
@@ -26,9 +26,7 @@ fn load_with(network: &Network, mut shapes: Shapes, threads: usize) -> Result<Mo
     shapes.retain(|(name, _)| network.shapes.iter().all(|(given, _)| given != name));
     let mut import = import_options(network)?;
     import.shapes.extend(shapes);
-    let compile =
-        CompileOptions::default().winograd(!network.low_memory).exact(network.exact).keep(&network.kept);
-    let compile = compile.memory_limit(MemoryLimit { bytes: network.max_memory, threads });
+    let compile = compile_options(network, threads);
     if let Some(graph) = zoo::graph(network)? {
         return compiled(&graph, &compile).map(Model::from_compiled);
     }
@@ -45,6 +43,23 @@ pub(crate) fn files_read(network: &Network) -> Vec<PathBuf> {
     files.extend(network.weights.as_deref().map(|weights| zoo::key_and_file(weights).1.into()));
     files.extend(network.bindings.iter().map(|(_, file)| file.clone()));
     files
+}
+
+/// What each technique that saves memory brings to a network; none for a program, which cannot be compiled again.
+pub(crate) fn gains(network: &Network, threads: usize) -> Result<Option<Vec<Gain>>> {
+    let graph = match zoo::graph(network)? {
+        Some(graph) => graph,
+        None if files::begins_with(&network.path, &MAGIC)? => return Ok(None),
+        None => import_file(&network.path, &import_options(network)?)?,
+    };
+    compared(&graph, &compile_options(network, threads)).map(Some)
+}
+
+/// What the flags say about compiling.
+fn compile_options(network: &Network, threads: usize) -> CompileOptions {
+    let Network { low_memory, exact, kept, max_memory, .. } = network;
+    let limit = MemoryLimit { bytes: *max_memory, threads };
+    CompileOptions::default().winograd(!low_memory).exact(*exact).keep(kept).memory_limit(limit)
 }
 
 /// What the flags fix of a network's inputs.

@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use salto::device::memory::{Problem, lower_bound};
+use salto::host::compile::Gain;
 use salto::host::memory::{Certificate, PlanError, plan as place};
-use salto::host::report::{Bytes, Inspection};
+use salto::host::report::{Align, Bytes, Inspection, MemoryReport, Table};
 use salto::host::{Error, ErrorKind, Result};
 use serde::Serialize;
 
 use crate::args::{Network, Plan};
+use crate::output::{self, Output};
+use crate::page::{self, Sheet};
 use crate::problem::{self, Line};
 use crate::{answer, files, model};
 
@@ -20,12 +23,69 @@ pub(crate) fn plan(arguments: &Plan) -> Result<String> {
     planned.map_err(|error| error.in_file(path.display()))
 }
 
+/// A network's plan, and what each technique has brought to it.
+#[derive(Debug, Serialize)]
+struct NetworkReport<'a> {
+    #[serde(flatten)]
+    memory: &'a MemoryReport,
+    /// None for a program.
+    gains: Option<Vec<Gain>>,
+}
+
 fn plan_network(arguments: &Plan) -> Result<String> {
     let threads = arguments.threads.count.into();
+    let page = open_page(arguments)?;
     let inspection = model::inspection(&model::load(&arguments.network, threads)?, threads);
     let memory = &inspection.memory;
     check_network(arguments, &inspection)?;
-    answer(arguments.json, || format!("{}\n{memory}", memory.table()), memory)
+    let report = NetworkReport { memory, gains: model::gains(&arguments.network, threads)? };
+    let gains = report.gains.as_deref().unwrap_or_default();
+    write_page(page, arguments, memory, gains)?;
+    answer(arguments.json, || format!("{}\n{memory}\n{}", memory.table(), gains_text(gains)), &report)
+}
+
+/// What each technique saves; a line if nobody knows.
+fn gains_text(gains: &[Gain]) -> String {
+    if gains.is_empty() {
+        return "what each technique saves is known of a model, not of a compiled program\n".into();
+    }
+    let mut table = Table::new(&[
+        ("technique", Align::Left),
+        ("activations", Align::Right),
+        ("bytes", Align::Right),
+        ("with scratch", Align::Right),
+        ("plan of activations", Align::Left),
+    ]);
+    for Gain { technique, activation_bytes, arena_bytes, certificate } in gains {
+        table.push([
+            technique.to_string(),
+            Bytes(*activation_bytes).to_string(),
+            activation_bytes.to_string(),
+            Bytes(*arena_bytes).to_string(),
+            certificate.map_or_else(String::new, |certificate| certificate.to_string()),
+        ]);
+    }
+    table.to_string()
+}
+
+/// Opens the page before any work.
+fn open_page(arguments: &Plan) -> Result<Option<Output>> {
+    let taken = model::files_read(&arguments.network);
+    arguments.html.as_ref().map(|path| Output::create(path, "html", &taken)).transpose()
+}
+
+/// Writes the page that `--html` asks for.
+fn write_page(
+    mut page: Option<Output>,
+    arguments: &Plan,
+    memory: &MemoryReport,
+    gains: &[Gain],
+) -> Result<()> {
+    if let Some(page) = &mut page {
+        let title = arguments.network.path.display().to_string();
+        page.write(page::draw(Sheet { title: &title, memory, gains }).as_bytes())?;
+    }
+    output::commit(page)
 }
 
 /// Is there room for a network? If not, would there be without Winograd's scratch?
@@ -65,6 +125,7 @@ fn plan_problem(arguments: &Plan) -> Result<String> {
         let reason = "--shape, --low-memory, --exact, --keep and --threads are for networks, this is a list of buffers";
         return Err(Error::new(ErrorKind::Argument, reason).remedy("leave them out"));
     }
+    let page = open_page(arguments)?;
     let mut lines = problem::read(path)?;
     let buffers = problem::buffers(&lines);
     let invalid = |reason: String| Error::new(ErrorKind::Invalid, reason);
@@ -85,6 +146,10 @@ fn plan_problem(arguments: &Plan) -> Result<String> {
     let reached = report.arena_bytes.into();
     check_capacity(arguments.capacity, reached, report.lower_bound.into())
         .map_err(|error| enough(error, reached))?;
+    if page.is_some() {
+        let memory = page::report_of_problem(&lines, &placement, report.lower_bound);
+        write_page(page, arguments, &memory, &[])?;
+    }
     if arguments.json {
         return files::json(&report);
     }

@@ -7,12 +7,14 @@
 mod algorithm;
 mod aligned;
 mod emit;
+mod gains;
 mod limit;
 mod lower;
 mod order;
 mod pack;
 mod place;
 mod schedule;
+mod techniques;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -22,12 +24,14 @@ use crate::device::tensor::ModelLayout;
 
 use super::graph::Graph;
 use super::memory::Certificate;
-use super::optimize::{legalize, optimize};
+use super::optimize::{legalize, optimize_without};
 use super::{Error, ErrorKind, Result};
 
 pub use algorithm::conv_algorithm;
 pub use aligned::AlignedBytes;
+pub use gains::{Gain, gains};
 pub use limit::MemoryLimit;
+pub use techniques::Techniques;
 
 use place::Lives;
 use schedule::Schedule;
@@ -39,12 +43,20 @@ pub struct CompileOptions {
     optimize: bool,
     winograd: bool,
     exact: bool,
+    techniques: Techniques,
     limit: MemoryLimit,
 }
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { keep: Vec::new(), optimize: true, winograd: true, exact: false, limit: MemoryLimit::default() }
+        Self {
+            keep: Vec::new(),
+            optimize: true,
+            winograd: true,
+            exact: false,
+            techniques: Techniques::ALL,
+            limit: MemoryLimit::default(),
+        }
     }
 }
 
@@ -94,6 +106,13 @@ impl CompileOptions {
         Self { exact, ..self }
     }
 
+    /// Which techniques save memory ([`Techniques::ALL`], unless said otherwise). They do not change answers, but for the
+    /// rounding that the optimiser's passes allow themselves.
+    #[must_use]
+    pub fn techniques(self, techniques: Techniques) -> Self {
+        Self { techniques, ..self }
+    }
+
     /// How much memory the network may take, and on how many threads (4 GiB on one, unless said otherwise).
     #[must_use]
     pub fn memory_limit(self, limit: MemoryLimit) -> Self {
@@ -136,23 +155,30 @@ impl Compiled {
 /// The graph contradicts itself or has no output; a tensor to keep does not exist; an operator needs a constant where the graph
 /// has none; something is too large for 32-bit addresses, or would take more memory than is allowed.
 pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Compiled> {
-    graph.validate()?;
-    let mut graph = graph.clone();
-    keep(&mut graph, &options.keep)?;
-    if options.optimize {
-        optimize(&mut graph)?;
-    }
-    legalize(&mut graph)?;
-    let schedule = smallest_schedule(&graph, options)?;
+    let (graph, schedule) = scheduled(graph, options)?;
     let placement = Lives::of(&schedule).place()?;
     let bytes = emit::emit(&graph, &schedule, &placement, options.limit)?;
     Ok(Compiled { bytes, certificate: placement.certificate })
 }
 
+/// The graph that is compiled in the end, and its schedule.
+fn scheduled(graph: &Graph, options: &CompileOptions) -> Result<(Graph, Schedule)> {
+    graph.validate()?;
+    let mut graph = graph.clone();
+    keep(&mut graph, &options.keep)?;
+    if options.optimize {
+        optimize_without(&mut graph, options.techniques.passes_left_out())?;
+    }
+    legalize(&mut graph)?;
+    let schedule = smallest_schedule(&graph, options)?;
+    Ok((graph, schedule))
+}
+
 /// The schedule of the order that needs the least memory; the first of several.
 fn smallest_schedule(graph: &Graph, options: &CompileOptions) -> Result<Schedule> {
     let mut best: Option<(u32, Schedule)> = None;
-    for order in order::candidates(graph)? {
+    let orders = if options.techniques.order { usize::MAX } else { 1 };
+    for order in order::candidates(graph)?.into_iter().take(orders) {
         let schedule = lower::lower(graph, &order, options)?;
         let bound = Lives::of(&schedule).bound()?;
         if best.as_ref().is_none_or(|(least, _)| bound < *least) {

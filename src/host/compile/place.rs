@@ -44,7 +44,7 @@ impl Lives {
         })
     }
 
-    fn problem(&self) -> Result<Problem<'_>> {
+    pub(super) fn problem(&self) -> Result<Problem<'_>> {
         let invalid =
             |error: ProblemError| Error::new(ErrorKind::Invalid, alloc::format!("no memory plan: {error}"));
         Problem::new(&self.buffers, &[]).map_err(invalid)

@@ -65,6 +65,8 @@ pub use recognise_gates::recognise_gates;
 pub use recognise_normalization::recognise_normalization;
 pub use simplify_moves::simplify_moves;
 
+use alloc::vec::Vec;
+
 use super::Result;
 use super::graph::Graph;
 
@@ -100,9 +102,19 @@ pub const STAGES: &[&[(&str, Pass)]] = &[
 /// # Errors
 /// If the graph contradicts itself.
 pub fn optimize(graph: &mut Graph) -> Result<()> {
+    optimize_without(graph, [])
+}
+
+/// As [`optimize`], without the passes of these names.
+///
+/// # Errors
+/// If the graph contradicts itself.
+pub fn optimize_without<'n>(graph: &mut Graph, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
+    let names: Vec<&str> = names.into_iter().collect();
     for stage in STAGES {
+        let passes: Vec<_> = stage.iter().filter(|(name, _)| !names.contains(name)).copied().collect();
         // Every rewrite removes a node or moves one nearer to the outputs, so this ends.
-        while run_all(stage, graph)? {}
+        while run_all(&passes, graph)? {}
     }
     graph.prune()
 }

@@ -54,7 +54,7 @@ impl Layer {
             operator: format!("{:?}", step.operator()),
             algorithm: algorithm(&step.params),
             detail: detail(step),
-            output: output(&step.params),
+            output: output_dims(&step.params),
             macs: macs(&step.params),
             parameters: parameters(step),
             weight_bytes,
@@ -142,7 +142,8 @@ fn algorithm(params: &Params<'_>) -> String {
     }
 }
 
-fn output(params: &Params<'_>) -> Vec<u32> {
+/// The dimensions of what a step writes.
+pub(super) fn output_dims(params: &Params<'_>) -> Vec<u32> {
     let extent = |Extent { n, h, w, c }: Extent| vec![n, h, w, c];
     match params {
         Params::Conv(conv) => extent(conv.output),

@@ -1,15 +1,16 @@
 //! What lives in a program's RAM when, and why.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use alloc::{format, vec};
 use core::fmt;
 
 use crate::device::memory::{Buffer, Problem, lower_bound};
 use crate::device::program::Program;
-use crate::device::program::record::{self, BUFFER_ALIGN, BufferClass};
+use crate::device::program::record::{self, BUFFER_ALIGN};
 use crate::host::memory::{Certificate, Proof};
 
+use super::buffers::{BufferReport, Skip, StepReport, Uses, live, sum};
 use super::table::{Align, Table};
 use super::units::Bytes;
 
@@ -33,8 +34,12 @@ pub struct MemoryReport {
     pub certificate: Option<Certificate>,
     /// The step where most bytes live; none if there is no step.
     pub peak: Option<Peak>,
+    /// All steps, in the order in which they run.
+    pub steps: Vec<StepReport>,
     /// All buffers, in the order of their numbers.
     pub buffers: Vec<BufferReport>,
+    /// What waits in a buffer while other steps run, in the order of the buffers.
+    pub skips: Vec<Skip>,
 }
 
 /// The step where most bytes live.
@@ -63,24 +68,10 @@ pub struct Resident {
     pub bytes: u64,
     /// Why it lives.
     pub reason: String,
-}
-
-/// A buffer of the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "cli", derive(serde::Serialize))]
-pub struct BufferReport {
-    /// What it holds.
-    pub holds: String,
-    /// `input`, `output`, `activation`, `scratch` or `state`.
-    pub class: String,
-    /// First byte in the arena.
-    pub offset: u64,
-    /// Bytes.
-    pub bytes: u64,
-    /// First step of its life.
-    pub first_step: u32,
-    /// Last step of its life.
-    pub last_step: u32,
+    /// The step that wrote it last, this one at the latest; none if it is an input or scratch.
+    pub producer: Option<usize>,
+    /// The last step that reads what it holds; none if none does.
+    pub last_reader: Option<usize>,
 }
 
 impl MemoryReport {
@@ -99,18 +90,19 @@ impl MemoryReport {
             Some(Certificate::Gap { lower, .. }) => u64::from(lower),
             None => u64::from(bound(buffers)),
         };
-        let steps = 0..program.step_count();
-        let activations = |step| live(buffers, step).filter(|(_, buffer)| !is_scratch(buffer));
+        let steps: Vec<StepReport> = uses.steps(buffers);
         Self {
             arena_bytes: arena_len as u64,
             scratch_bytes: program.scratch_len() as u64,
             threads: 1,
             threads_arena_bytes: program.arena_len(1) as u64,
-            activation_bytes: steps.map(|step| sum(activations(step))).max().unwrap_or(0),
+            activation_bytes: steps.iter().map(|step| step.activation_bytes).max().unwrap_or(0),
             lower_bound,
             certificate,
             peak: Peak::find(buffers, &uses),
+            steps,
             buffers: buffers.iter().enumerate().map(|(number, buffer)| uses.report(number, buffer)).collect(),
+            skips: uses.skips(buffers),
         }
     }
 
@@ -201,147 +193,22 @@ pub(super) fn live_bytes(program: &Program<'_>, step: usize) -> u64 {
 impl Peak {
     fn find(buffers: &[record::Buffer], uses: &Uses<'_>) -> Option<Self> {
         // The first of equals: `max_by_key` would take the last.
-        let step = (0..uses.steps.len()).rev().max_by_key(|step| sum(live(buffers, *step)))?;
+        let step = (0..uses.step_count()).rev().max_by_key(|step| sum(live(buffers, *step)))?;
         let resident = |(number, buffer): (usize, &record::Buffer)| Resident {
             buffer: number,
             holds: uses.holds(number, buffer),
             bytes: u64::from(buffer.len),
             reason: uses.reason(number, buffer, step),
+            producer: uses.producer(number, step),
+            last_reader: uses.last_reader(number, step),
         };
         let mut residents: Vec<_> = live(buffers, step).map(resident).collect();
         residents.sort_by_key(|resident| core::cmp::Reverse(resident.bytes));
         Some(Self {
             step,
-            name: uses.steps[step].to_string(),
+            name: uses.name(step).to_string(),
             live_bytes: sum(live(buffers, step)),
             residents,
         })
     }
-}
-
-/// Who writes and who reads each buffer.
-struct Uses<'p> {
-    /// The names of the steps.
-    steps: Vec<&'p str>,
-    /// The steps that write each buffer.
-    writers: Vec<Vec<usize>>,
-    /// The steps that read each buffer.
-    readers: Vec<Vec<usize>>,
-    /// The input or output that each buffer is.
-    ports: Vec<Option<&'p str>>,
-}
-
-impl<'p> Uses<'p> {
-    fn of(program: &Program<'p>) -> Self {
-        let count = program.buffers().len();
-        let mut uses = Self {
-            steps: program.steps().map(|step| step.name).collect(),
-            writers: vec![Vec::new(); count],
-            readers: vec![Vec::new(); count],
-            ports: vec![None; count],
-        };
-        for (number, step) in program.steps().enumerate() {
-            for segment in step.operands[..3].iter().copied().flatten() {
-                push(&mut uses.readers, segment.buffer, number);
-            }
-            for segment in step.output() {
-                push(&mut uses.writers, segment.buffer, number);
-            }
-            for place in step.places {
-                push(&mut uses.readers, place.buffer, number);
-            }
-        }
-        for port in program.inputs().chain(program.outputs()) {
-            if let Some(name) = uses.ports.get_mut(port.segment().buffer as usize) {
-                name.get_or_insert(port.name());
-            }
-        }
-        uses
-    }
-
-    fn report(&self, number: usize, buffer: &record::Buffer) -> BufferReport {
-        let class = BufferClass::from_code(buffer.class);
-        BufferReport {
-            holds: self.holds(number, buffer),
-            class: class.map_or_else(String::new, |class| format!("{class:?}").to_lowercase()),
-            offset: u64::from(buffer.offset),
-            bytes: u64::from(buffer.len),
-            first_step: buffer.first_step,
-            last_step: buffer.last_step,
-        }
-    }
-
-    /// What a buffer holds: an input or output, or what its steps write.
-    fn holds(&self, number: usize, buffer: &record::Buffer) -> String {
-        if is_scratch(buffer) {
-            return format!("scratch of '{}'", self.name(buffer.first_step as usize));
-        }
-        match (self.ports[number], self.writers[number].as_slice()) {
-            (Some(port), _) => format!("'{port}'"),
-            (None, [step, .., last]) => format!("'{}' … '{}'", self.name(*step), self.name(*last)),
-            (None, [step]) => format!("'{}'", self.name(*step)),
-            (None, []) => String::new(),
-        }
-    }
-
-    /// Why a buffer lives in a step.
-    fn reason(&self, number: usize, buffer: &record::Buffer, step: usize) -> String {
-        if is_scratch(buffer) {
-            return "scratch of this step".into();
-        }
-        let written = self.writers[number].contains(&step);
-        let read = self.readers[number].contains(&step);
-        let next = self.readers[number].iter().copied().filter(|reader| *reader > step).min();
-        let later = next.map(|next| format!("'{}' (step {next})", self.name(next)));
-        let skip = match self.skip_since(number, step) {
-            Some(since) => format!("skip from step {since}, "),
-            None => String::new(),
-        };
-        match (written, read, later) {
-            (true, true, _) => format!("{skip}read and written by this step, in place"),
-            (true, false, _) => "written by this step".into(),
-            (false, true, None) => format!("{skip}read by this step for the last time"),
-            (false, true, Some(later)) => format!("{skip}read by this step, and again by {later}"),
-            (false, false, Some(later)) => format!("{skip}waits for {later}"),
-            (false, false, None) if buffer.class == BufferClass::Output as u16 => {
-                "output, already written".into()
-            }
-            (false, false, None) => "reserved".into(),
-        }
-    }
-
-    /// The step that wrote a buffer last before `step`, if others ran in between and it is still to be read.
-    fn skip_since(&self, number: usize, step: usize) -> Option<usize> {
-        let is_needed = self.readers[number].iter().any(|reader| *reader >= step);
-        let since = self.writers[number].iter().copied().filter(|writer| *writer < step).max()?;
-        (is_needed && since + 1 < step).then_some(since)
-    }
-
-    fn name(&self, step: usize) -> &'p str {
-        self.steps.get(step).copied().unwrap_or_default()
-    }
-}
-
-/// Adds a step to a buffer's list, once; segments of no buffer are passed over.
-fn push(lists: &mut [Vec<usize>], buffer: u32, step: usize) {
-    if let Some(list) = lists.get_mut(buffer as usize)
-        && list.last() != Some(&step)
-    {
-        list.push(step);
-    }
-}
-
-fn live(buffers: &[record::Buffer], step: usize) -> impl Iterator<Item = (usize, &record::Buffer)> {
-    let lives = move |buffer: &record::Buffer| {
-        (buffer.first_step as usize..=buffer.last_step as usize).contains(&step)
-    };
-    buffers.iter().enumerate().filter(move |(_, buffer)| lives(buffer))
-}
-
-fn sum<'b>(buffers: impl Iterator<Item = (usize, &'b record::Buffer)>) -> u64 {
-    buffers.map(|(_, buffer)| u64::from(buffer.len)).sum()
-}
-
-fn is_scratch(buffer: &record::Buffer) -> bool {
-    buffer.class == BufferClass::Scratch as u16
 }

@@ -41,7 +41,7 @@ impl Lowering<'_> {
     ) -> Result<()> {
         let extent = channelwise(&self.graph.shape(input));
         let source = self.source(input, extent)?;
-        let sink = self.output_over(output, extent, &[&source])?;
+        let sink = self.output_in_place(output, extent, &[&source])?;
         let params = MapParams { extent, activation };
         let mut step = Step::new(OpCode::Map, &params, [source, Vec::new(), Vec::new()], sink);
         step.places = places;
@@ -73,7 +73,7 @@ impl Lowering<'_> {
         if b == extent && is_free(&source_b, &source_a) {
             candidates.push(&source_b);
         }
-        let sink = self.output_over(output, extent, &candidates)?;
+        let sink = self.output_in_place(output, extent, &candidates)?;
         let params = BinaryParams { a, b, output: extent, kind: op.kind as u32, activation: op.activation };
         let sources = [source_a, source_b, Vec::new()];
         let mut step = Step::new(OpCode::Binary, &params, sources, sink);

@@ -225,6 +225,17 @@ impl<'g> Lowering<'g> {
         Ok(segment)
     }
 
+    /// The output of an element-wise operator, over one of its operands if it may.
+    fn output_in_place(
+        &mut self,
+        value: ValueId,
+        extent: Extent,
+        candidates: &[&[Segment]],
+    ) -> Result<Segment> {
+        let candidates = if self.options.techniques.in_place { candidates } else { &[] };
+        self.output_over(value, extent, candidates)
+    }
+
     /// The output of an operator that may write over an operand: over the first of `candidates` that lies gapless and is not
     /// read after this step, else in a new buffer.
     fn output_over(&mut self, value: ValueId, extent: Extent, candidates: &[&[Segment]]) -> Result<Segment> {

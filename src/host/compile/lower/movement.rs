@@ -26,8 +26,9 @@ impl Lowering<'_> {
             });
         }
         let layout = Layout::joined(parts).ok_or_else(|| too_large(&self.graph.value(output).name))?;
-        self.places[output.index()] = Some(Location::Placed(layout));
-        Ok(())
+        let is_copied = !self.options.techniques.segments && layout.segments.len() > 1;
+        self.places[output.index()] = Some(Location::Placed(layout.clone()));
+        if is_copied { self.copy(output, &layout).map(|_| ()) } else { Ok(()) }
     }
 
     /// The same place, or the same arrangement, under another shape.
@@ -158,7 +159,7 @@ impl Lowering<'_> {
         };
         let extent = Extent::flat(shape.len());
         let source = Vec::from([self.single(op.input, extent)?]);
-        let sink = self.output_over(output, extent, &[&source])?;
+        let sink = self.output_in_place(output, extent, &[&source])?;
         self.push(Step::new(OpCode::Softmax, &params, [source, Vec::new(), Vec::new()], sink));
         Ok(())
     }

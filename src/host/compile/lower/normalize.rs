@@ -29,7 +29,7 @@ impl Lowering<'_> {
             Vec::from([self.channel_constant(op.scale, "scale")?, self.channel_constant(op.shift, "shift")?]);
         let extent = Extent::flat(shape.len());
         let source = Vec::from([self.single(op.input, extent)?]);
-        let sink = self.output_over(output, extent, &[&source])?;
+        let sink = self.output_in_place(output, extent, &[&source])?;
         let mut step = Step::new(OpCode::Normalize, &params, [source, Vec::new(), Vec::new()], sink);
         step.scratch = self.scratch(normalize_f32_scratch_len(&params))?;
         step.places = places;
