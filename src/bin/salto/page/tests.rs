@@ -22,6 +22,6 @@ fn a_page_has_a_rectangle_for_each_buffer_and_an_arc_for_each_skip() {
     assert_eq!(count(&page, "<g class=\"arc"), memory.skips.len());
     assert_eq!(count(&page, "<li id=\"step"), memory.steps.len());
     assert_eq!(count(&page, "<th scope=\"row\">"), gains.len());
-    assert!(page.contains("<h1>a &lt;b&gt; &amp; \"c\"</h1>") && !page.contains("<b> &"));
+    assert!(page.contains("<h1>a &lt;b&gt; &amp; &quot;c&quot;</h1>") && !page.contains("<b> &"));
     assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("@import"));
 }
