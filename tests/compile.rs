@@ -3,8 +3,8 @@
 
 use salto::device::kernel::params::{BinaryKind, PoolKind};
 use salto::device::tensor::Window;
-use salto::host::compile::{CompileOptions, compile};
-use salto::host::graph::{Builder, ConvLayer, Graph, Seeded, WeightRequest};
+use salto::host::compile::{CompileOptions, Techniques, compile, gains};
+use salto::host::graph::{Builder, ConvLayer, Graph, Seeded, WeightRequest, zoo};
 use salto::host::{Error, ErrorKind, Model, Result, SessionOptions};
 
 fn run(graph: &Graph, options: &CompileOptions, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
@@ -208,6 +208,39 @@ fn a_constant_beside_a_tensor_is_copied_into_the_arena() -> Result<()> {
     for optimize in [false, true] {
         let options = CompileOptions::default().optimize(optimize);
         assert_eq!(run(&graph, &options, &[&[8.0, 9.0]])?, [[8.0, 1.0, 2.0, 9.0, 3.0, 4.0]]);
+    }
+    Ok(())
+}
+
+/// Additions, concatenations of both kinds and pre-activations: with each technique fewer bytes, and the same answers.
+#[test]
+fn techniques_save_memory_and_keep_the_answers() -> Result<()> {
+    let options = zoo::Options::default().size(32, 32);
+    let design = zoo::DenseNet::new(8, &[3, 2]);
+    for graph in [
+        zoo::resnet8(&options, Seeded::new(1))?,
+        zoo::densenet(&design, &options, Seeded::new(2))?,
+        zoo::unet(&zoo::UNet::new(8, 2), &options, Seeded::new(3))?,
+    ] {
+        let model = Model::from_graph(&graph)?;
+        let input = noise(model.inputs()[0].len());
+        let expected = model.session()?.run(&[&input])?;
+        for (name, techniques) in Techniques::LADDER.into_iter().chain([("none", Techniques::NONE)]) {
+            let compiled = run(&graph, &CompileOptions::default().techniques(techniques), &[&input])?;
+            for (output, expected) in compiled.iter().flatten().zip(expected.iter().flatten()) {
+                assert!(
+                    (output - expected).abs() <= 1e-4 * expected.abs().max(1.0),
+                    "{name}: {output}, {expected}"
+                );
+            }
+        }
+        let gains = gains(&graph, &CompileOptions::default())?;
+        assert!(
+            gains.is_sorted_by(|before, after| before.activation_bytes >= after.activation_bytes),
+            "{gains:?}"
+        );
+        let arena = gains.last().map(|gain| gain.arena_bytes);
+        assert_eq!(arena, Some(model.arena_len() as u64));
     }
     Ok(())
 }
