@@ -83,7 +83,9 @@ fn axis(arena: u64) -> Markup {
     html! {
         div.axis aria-hidden="true" {
             @for tick in ticks {
-                span style={ "left:" (percent(tick, arena)) "%" } { @if tick == 0 { "0" } @else { (Bytes(tick)) } }
+                // Where the page is narrow, only what stands far from its neighbours is shown.
+                @let is_spare = tick * 100 > arena * 48 || (step * 100 < arena * 25 && tick / step % 2 == 1);
+                span.spare[is_spare] style={ "left:" (percent(tick, arena)) "%" } { @if tick == 0 { "0" } @else { (Bytes(tick)) } }
             }
             span.end { (Bytes(arena)) }
         }
