@@ -255,6 +255,12 @@ pub(crate) struct Plan {
     /// Draw the plan as one self-contained page: a map of addresses and steps, with an arc for each skip
     #[arg(long, value_name = "OUT.html")]
     pub(crate) html: Option<PathBuf>,
+    /// Pairs of a list of buffers that may overlap: in_id,out_id,sep_out_below_in,sep_in_below_out
+    #[arg(long, value_name = "CSV")]
+    pub(crate) relax: Option<PathBuf>,
+    /// How long the search for a list of buffers may take, in millions of steps of work (10 are about a second)
+    #[arg(long, value_name = "MILLIONS", default_value_t = 300)]
+    pub(crate) effort: u32,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

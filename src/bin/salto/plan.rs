@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use salto::device::memory::{Problem, lower_bound};
+use salto::device::memory::Problem;
 use salto::host::compile::Gain;
-use salto::host::memory::{Certificate, PlanError, plan as place};
+use salto::host::memory::{Certificate, Goal, PlanError, plan_for};
 use salto::host::report::{Align, Bytes, Inspection, MemoryReport, Table};
 use salto::host::{Error, ErrorKind, Result};
 use serde::Serialize;
@@ -33,6 +33,10 @@ struct NetworkReport<'a> {
 }
 
 fn plan_network(arguments: &Plan) -> Result<String> {
+    if arguments.relax.is_some() {
+        let reason = "--relax is for a list of buffers, this is a network";
+        return Err(Error::new(ErrorKind::Argument, reason).remedy("leave it out"));
+    }
     let threads = arguments.threads.count.into();
     let page = open_page(arguments)?;
     let inspection = model::inspection(&model::load(&arguments.network, threads)?, threads);
@@ -128,9 +132,15 @@ fn plan_problem(arguments: &Plan) -> Result<String> {
     let page = open_page(arguments)?;
     let mut lines = problem::read(path)?;
     let buffers = problem::buffers(&lines);
+    let separations = match &arguments.relax {
+        Some(file) => problem::separations(&lines, file)?,
+        None => Vec::new(),
+    };
     let invalid = |reason: String| Error::new(ErrorKind::Invalid, reason);
-    let problem = Problem::new(&buffers, &[]).map_err(|error| invalid(error.to_string()))?;
-    let placement = place(&problem).map_err(|error| match error {
+    let problem = Problem::new(&buffers, &separations).map_err(|error| invalid(error.to_string()))?;
+    let capacity = arguments.capacity.and_then(|capacity| u32::try_from(capacity).ok());
+    let goal = Goal { capacity, work: u64::from(arguments.effort) * 1_000_000 };
+    let placement = plan_for(&problem, &goal).map_err(|error| match error {
         PlanError::Place(_) => Error::new(ErrorKind::Limit, error.to_string()),
         _ => invalid(error.to_string()).remedy("please report the problem to salto's maintainers"),
     })?;
@@ -139,7 +149,7 @@ fn plan_problem(arguments: &Plan) -> Result<String> {
     }
     let report = Report {
         arena_bytes: placement.arena_len,
-        lower_bound: lower_bound(&problem),
+        lower_bound: placement.certificate.lower_bound(placement.arena_len),
         certificate: placement.certificate,
         buffers: &lines,
     };

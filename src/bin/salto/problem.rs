@@ -1,10 +1,13 @@
 //! Planning problems as CSV: `id,lower,upper,size` in, `id,lower,upper,size,offset` out (the format of google/minimalloc).
 //!
-//! A buffer lives in the steps `lower..upper`, the end excluded; sizes and offsets are bytes.
+//! A buffer lives in the steps `lower..upper`, the end excluded; sizes and offsets are bytes. A second file may list the pairs
+//! that need not be disjoint, `in_id,out_id,sep_out_below_in,sep_in_below_out`: in the one step that reads `in` last and writes
+//! `out` first, `in` may begin `sep_out_below_in` bytes above `out`, or `out` begin `sep_in_below_out` bytes above `in`.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use salto::device::memory::Buffer;
+use salto::device::memory::{Buffer, Separation};
 use salto::host::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +56,52 @@ pub(crate) fn buffers(lines: &[Line]) -> Vec<Buffer> {
     lines.iter().map(|line| Buffer::new(line.size, line.lower, line.upper - 1)).collect()
 }
 
+/// A pair of buffers as a line of the file.
+#[derive(Clone, Debug, Deserialize)]
+struct Pair {
+    in_id: String,
+    out_id: String,
+    sep_out_below_in: u32,
+    sep_in_below_out: u32,
+}
+
+/// Reads the pairs of the buffers of `lines` that may overlap.
+pub(crate) fn separations(lines: &[Line], path: &Path) -> Result<Vec<Separation>> {
+    parse_pairs(lines, &files::read(path)?).map_err(|error| {
+        error
+            .in_file(path.display())
+            .remedy("the columns are in_id,out_id,sep_out_below_in,sep_in_below_out, in bytes")
+    })
+}
+
+fn parse_pairs(lines: &[Line], bytes: &[u8]) -> Result<Vec<Separation>> {
+    let broken = |reason: String| Error::new(ErrorKind::Format, reason);
+    let ids: HashMap<&str, usize> =
+        lines.iter().enumerate().map(|(number, line)| (line.id.as_str(), number)).collect();
+    let find = |id: &str| {
+        ids.get(id)
+            .copied()
+            .ok_or_else(|| broken(format!("there is no buffer '{id}' in the list of buffers")))
+    };
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let mut separations = Vec::new();
+    for pair in reader.deserialize() {
+        let pair: Pair = pair.map_err(|error| broken(error.to_string()))?;
+        let (input, output) = (find(&pair.in_id)?, find(&pair.out_id)?);
+        let step = lines[output].lower;
+        if lines[input].upper.checked_sub(1) != Some(step) {
+            let (in_id, out_id) = (&pair.in_id, &pair.out_id);
+            let reason = format!(
+                "the last step of '{in_id}' is not the first of '{out_id}', so they must not overlap"
+            );
+            return Err(broken(reason));
+        }
+        let (forward, backward) = (pair.sep_out_below_in, pair.sep_in_below_out);
+        separations.push(Separation { input, output, step, forward, backward });
+    }
+    Ok(separations)
+}
+
 /// The lines with their offsets as CSV.
 pub(crate) fn to_csv(lines: &[Line]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -74,6 +123,18 @@ mod tests {
         lines[1].offset = 16;
         assert_eq!(buffers(&lines), [Buffer::new(16, 0, 1), Buffer::new(8, 1, 2)]);
         assert_eq!(to_csv(&lines).expect("CSV"), "id,lower,upper,size,offset\na,0,2,16,0\nb,1,3,8,16\n");
+    }
+
+    #[test]
+    fn pairs_are_read_and_what_does_not_meet_is_an_error() {
+        let lines = parse(b"id,lower,upper,size\na,0,2,16\nb,1,3,8\n").expect("two buffers");
+        let header = "in_id,out_id,sep_out_below_in,sep_in_below_out\n";
+        let pairs = |line: &str| parse_pairs(&lines, format!("{header}{line}").as_bytes());
+        let expected = Separation { input: 0, output: 1, step: 1, forward: 4, backward: 0 };
+        assert_eq!(pairs("a,b,4,0\n").expect("a pair"), [expected]);
+        for line in ["b,a,4,0\n", "a,c,4,0\n", "a,b,-1,0\n", "a,b\n"] {
+            assert!(pairs(line).is_err(), "{line:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod error;
+mod exact;
 mod placement;
 mod search;
 
@@ -13,4 +14,4 @@ mod search;
 mod tests;
 
 pub use error::PlanError;
-pub use placement::{Certificate, Placement, Proof, plan};
+pub use placement::{Certificate, Goal, Placement, Proof, plan, plan_for};

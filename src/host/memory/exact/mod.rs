@@ -1,0 +1,138 @@
+//! The exact search.
+
+mod field;
+mod load;
+mod niche;
+mod style;
+mod table;
+
+use alloc::vec::Vec;
+
+use crate::device::memory::{Direction, Problem};
+use crate::host::memory::attempt::Attempt;
+
+use field::Field;
+use niche::Search;
+use style::Style;
+
+/// An unplaced item and the lowest offset that it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    min: u64,
+    item: usize,
+}
+
+/// Room that was left open for an item below `top`: something has to fill it, else the item could lie there.
+#[derive(Clone, Copy, Debug)]
+struct Hole {
+    item: usize,
+    top: u64,
+}
+
+/// The direction of a meeting, as far as it is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Open,
+    Forward,
+    Backward,
+}
+
+/// What a search came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// There is a placement.
+    Found,
+    /// There is none.
+    Impossible,
+    /// The budget was too small to tell.
+    Spent,
+}
+
+/// Searches for placements of one problem, at any capacity.
+#[derive(Debug)]
+pub(super) struct Exact<'a> {
+    problem: &'a Problem<'a>,
+    field: Field,
+}
+
+/// Work until the first restart, in visits of the whole problem.
+const RUN: u64 = 500;
+
+impl<'a> Exact<'a> {
+    /// `None` if the problem has fixed offsets.
+    pub(super) fn of(problem: &'a Problem<'a>) -> Option<Self> {
+        Field::of(problem).map(|field| Self { problem, field })
+    }
+
+    /// What every offset that the search visits is a multiple of: the capacities worth asking for are multiples of it.
+    pub(super) fn unit(&self) -> u32 {
+        let items = &self.field.items;
+        let links = items.iter().flat_map(|item| &item.links).flat_map(|link| link.above);
+        let sums = links.chain(items.iter().map(|item| item.bytes)).fold(0, gcd);
+        // Where an alignment rounds a sum up, it is a multiple of the alignment alone.
+        let rounded =
+            |unit: u64, align: u64| if unit.is_multiple_of(align) { unit } else { gcd(unit, align) };
+        u32::try_from(items.iter().map(|item| item.align).fold(sums, rounded)).unwrap_or(1).max(1)
+    }
+
+    /// Does the problem fit a capacity? Spends `budget` at most, and takes from it what it spends.
+    pub(super) fn fit(&self, capacity: u32, budget: &mut u64) -> (Outcome, Option<Attempt>) {
+        let mut search = Search::new(&self.field, capacity.into(), *budget);
+        let all: Vec<Entry> = (0..self.field.items.len()).map(|item| Entry { min: 0, item }).collect();
+        let mut outcome = Outcome::Found;
+        for part in search.components(&all) {
+            outcome = restart(&mut search, &part);
+            if outcome != Outcome::Found {
+                break;
+            }
+        }
+        *budget = search.budget;
+        let solution = (outcome == Outcome::Found).then(|| self.solution(&search));
+        (outcome, solution)
+    }
+
+    fn solution(&self, search: &Search<'_>) -> Attempt {
+        let mut offsets = alloc::vec![0; self.problem.buffers().len()];
+        let mut arena_len = 0;
+        for (item, &offset) in self.field.items.iter().zip(&search.offsets) {
+            // Below the capacity, which has 32 bits.
+            offsets[item.buffer] = offset as u32;
+            arena_len = arena_len.max((offset + item.bytes) as u32);
+        }
+        let direction = |step| {
+            let meeting = self.field.meetings.iter().position(|meeting| meeting.step == step);
+            match meeting.map(|meeting| search.ways[meeting]) {
+                Some(Way::Backward) => Direction::Backward,
+                _ => Direction::Forward,
+            }
+        };
+        let directions =
+            self.problem.separations().iter().map(|separation| direction(separation.step)).collect();
+        let mut order: Vec<usize> = (0..offsets.len()).collect();
+        order.sort_by_key(|&buffer| offsets[buffer]);
+        Attempt { order, offsets, directions, arena_len }
+    }
+}
+
+/// Searches a component in runs of growing length, each in its own style. What one run has found impossible stays known.
+fn restart(search: &mut Search<'_>, part: &[Entry]) -> Outcome {
+    for run in 0.. {
+        search.style = Style::new(search.field, run);
+        search.run = RUN * part.len() as u64 * luby(run + 1);
+        let outcome = search.complete(part.to_vec(), &[]);
+        if outcome != Outcome::Spent || search.budget == 0 {
+            return outcome;
+        }
+    }
+    Outcome::Spent
+}
+
+/// The universal sequence of restarts of Luby, Sinclair and Zuckerman (1993): 1 1 2 1 1 2 4 …, counted from 1.
+fn luby(number: u64) -> u64 {
+    let ones = 64 - (number + 1).leading_zeros();
+    if (number + 1).is_power_of_two() { (number + 1) / 2 } else { luby(number + 1 - (1 << (ones - 1))) }
+}
+
+const fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
