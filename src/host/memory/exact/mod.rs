@@ -1,4 +1,27 @@
-//! The exact search.
+//! The exact search: does a problem fit a capacity, and where does everything lie then?
+//!
+//! Flows in: a [`Problem`] and a capacity; flows out: a placement, the proof that there is none, or neither, if the budget was too
+//! small. Called by [`super::plan_for`]. Nothing but integers, no clock and no thread: the same question has the same answer.
+//!
+//! The ideas of sections, of placements that cannot be pushed down, and of components are those of MiniMalloc (Moffitt, ASPLOS
+//! 2023). The branching is another one:
+//!
+//! 1. **Sections** (`field`): only the steps whose live buffers are no part of another step's count. A buffer covers a range of them.
+//! 2. **State** (`niche`): the unplaced items, each with the lowest offset that what is placed leaves it. A section's floor is the
+//!    lowest of its items'.
+//! 3. **Bound** (`load`): in a section the items that lie at `v` or above need no more than what the capacity leaves above `v`,
+//!    for every `v`. Where items may overlap, the bytes of their union count.
+//! 4. **Niche**: a run of sections of one floor between higher ones. Nothing unplaced can lie below it, so one of its sections can be
+//!    decided: one of its items lies at the floor, or none. The cases exclude each other, so no placement is seen twice, wherever
+//!    in time the search goes on; it takes the section with the fewest cases and the most failures.
+//! 5. **None** means that the items lie on other ones: their lowest offsets rise to the lowest such support. And a hole that was left for
+//!    an item has to be filled by another, else the item could lie in it.
+//! 6. **Components**: where no unplaced item crosses from one section to the next, both sides are searched apart.
+//! 7. **Memory** (`table`): states that lead nowhere are remembered, over restarts as well.
+//! 8. **Restarts** (`style`): runs of Luby's lengths, each in another order.
+//!
+//! Separations change the distance that a lower item keeps a higher one above itself, and the union that the bound counts. The first item
+//! of a step to be placed decides the step's direction.
 
 mod field;
 mod load;
@@ -48,7 +71,7 @@ pub(super) enum Outcome {
     Spent,
 }
 
-/// Searches for placements of one problem, at any capacity.
+/// The questions that can be asked about one problem.
 #[derive(Debug)]
 pub(super) struct Exact<'a> {
     problem: &'a Problem<'a>,
