@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::placement::accepted;
-use super::{Certificate, Goal, Placement, PlanError, Proof, plan, plan_for};
+use super::{Certificate, Goal, Placement, PlanError, plan, plan_for};
 use crate::device::memory::tests::{Instance, instances};
 use crate::device::memory::{Buffer, Direction, Problem, Separation, Violation, lower_bound, verify};
 
@@ -39,6 +39,12 @@ proptest! {
         prop_assert_eq!(placement.arena_len, optimum);
         prop_assert!(matches!(placement.certificate, Certificate::Optimal(_)));
     }
+
+}
+
+// Every case asks for thousands of orders.
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn plans_are_as_small_as_the_best_of_all_orders(instance in instances(7, 8, 60, true)) {

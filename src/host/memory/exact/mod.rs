@@ -3,7 +3,7 @@
 //! Flows in: a [`Problem`] and a capacity; flows out: a placement, the proof that there is none, or neither, if the budget was too
 //! small. Called by [`super::plan_for`]. Nothing but integers, no clock and no thread: the same question has the same answer.
 //!
-//! The ideas of sections, of placements that cannot be pushed down, and of components are those of MiniMalloc (Moffitt, ASPLOS
+//! The ideas of sections, of placements that cannot be pushed down, and of components are those of `MiniMalloc` (Moffitt, ASPLOS
 //! 2023). The branching is another one:
 //!
 //! 1. **Sections** (`field`): only the steps whose live buffers are no part of another step's count. A buffer covers a range of them.
@@ -78,8 +78,8 @@ pub(super) struct Exact<'a> {
     field: Field,
 }
 
-/// Work until the first restart, in visits of the whole problem.
-const RUN: u64 = 500;
+/// Visits of the whole component until the first restart, beyond those that a dive without a failure takes.
+const RUN: u64 = 150;
 
 impl<'a> Exact<'a> {
     /// `None` if the problem has fixed offsets.
@@ -141,7 +141,8 @@ impl<'a> Exact<'a> {
 fn restart(search: &mut Search<'_>, part: &[Entry]) -> Outcome {
     for run in 0.. {
         search.style = Style::new(search.field, run);
-        search.run = RUN * part.len() as u64 * luby(run + 1);
+        let count = part.len() as u64;
+        search.run = (RUN + count / 2) * count * luby(run + 1);
         let outcome = search.complete(part.to_vec(), &[]);
         if outcome != Outcome::Spent || search.budget == 0 {
             return outcome;
@@ -152,8 +153,9 @@ fn restart(search: &mut Search<'_>, part: &[Entry]) -> Outcome {
 
 /// The universal sequence of restarts of Luby, Sinclair and Zuckerman (1993): 1 1 2 1 1 2 4 …, counted from 1.
 fn luby(number: u64) -> u64 {
-    let ones = 64 - (number + 1).leading_zeros();
-    if (number + 1).is_power_of_two() { (number + 1) / 2 } else { luby(number + 1 - (1 << (ones - 1))) }
+    // The highest power of two that is not above: the sequence begins anew from there, unless this is its last and highest number.
+    let power = 1 << (number + 1).ilog2();
+    if power == number + 1 { power / 2 } else { luby(number + 1 - power) }
 }
 
 const fn gcd(a: u64, b: u64) -> u64 {

@@ -38,7 +38,7 @@ impl Style {
             let value = match (restart, shape) {
                 (0, _) | (_, 0 | 1) => width * len,
                 (_, 2 | 3) => len,
-                (_, 4 | 5 | 6) => width << 20,
+                (_, 4..=6) => width << 20,
                 _ => width * width * len,
             };
             (value.saturating_mul(u128::from(noise)), len)
@@ -61,7 +61,7 @@ impl Style {
         match self.measure {
             Measure::Candidates => (candidates + u64::from(slack > 0)) << 33 | slack,
             Measure::Failures => (candidates << 33) / (1 + failures),
-            Measure::Slack => (candidates * (slack + capacity / 128 + 1) << 11) / (1 + failures),
+            Measure::Slack => ((candidates * (slack + capacity / 128 + 1)) << 11) / (1 + failures),
         }
     }
 }
