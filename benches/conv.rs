@@ -40,6 +40,7 @@ fn layers() -> Vec<(&'static str, ConvParams)> {
     use ConvAlgorithm::{Depthwise, Im2col, Pointwise, Winograd2x2, Winograd4x4};
     let same = Window::new(3, 3).with_padding(1);
     let (half, one) = (same.with_stride(2), Window::new(1, 1));
+    let five = Window::new(5, 5).with_padding(2);
     let mut layers = vec![
         ("resnet18_stem", conv(Im2col, 224, [3, 64], Window::new(7, 7).with_stride(2).with_padding(3))),
         ("resnet18_3x3s2", conv(Im2col, 56, [64, 128], half)),
@@ -56,6 +57,15 @@ fn layers() -> Vec<(&'static str, ConvParams)> {
         ("depthwise", conv(Depthwise, 56, [144, 144], same)),
         ("depthwise_s2", conv(Depthwise, 112, [96, 96], half)),
         ("depthwise", conv(Depthwise, 14, [384, 384], same)),
+        ("depthwise", conv(Depthwise, 112, [32, 32], same)),
+        ("depthwise", conv(Depthwise, 28, [192, 192], same)),
+        ("depthwise", conv(Depthwise, 7, [960, 960], same)),
+        ("depthwise_s2", conv(Depthwise, 56, [144, 144], half)),
+        ("depthwise_s2", conv(Depthwise, 14, [576, 576], half)),
+        ("depthwise_5x5", conv(Depthwise, 28, [240, 240], five)),
+        ("depthwise_5x5", conv(Depthwise, 7, [672, 672], five)),
+        ("depthwise_5x5_s2", conv(Depthwise, 28, [240, 240], five.with_stride(2))),
+        ("depthwise_5x5_s2", conv(Depthwise, 56, [72, 72], five.with_stride(2))),
         (
             "ds_cnn_first",
             rectangle(Im2col, [49, 10], [1, 64], Window::new(10, 4).with_stride(2).with_padding(1)),

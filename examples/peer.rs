@@ -3,7 +3,7 @@
 //! ```text
 //! peer [--low-memory] MODEL --threads N --reps R --warmup W --budget-ms B --input X.f32 [--out Y.f32]
 //! ```
-//! `--low-memory` does without Winograd's enlarged weights, as `salto run --low-memory` does.
+//! `--low-memory` takes the least memory, as `salto run --low-memory` does.
 //!
 //! `X.f32` and `Y.f32` are raw little-endian `f32` in the model's own layout. Timed: input handed over, inference, output
 //! fetched. Not timed: loading, compiling, reading the input file.
@@ -74,7 +74,7 @@ fn bench(arguments: &Arguments) -> Result<String> {
     let base_kb = status_kb("VmRSS:");
     let input = read_floats(&arguments.input)?;
     let start = Instant::now();
-    let compile = CompileOptions::default().winograd(!arguments.low_memory);
+    let compile = CompileOptions::default().low_memory(arguments.low_memory);
     let model = Model::load_with(&arguments.model, &LoadOptions { compile, ..LoadOptions::default() })?;
     let options = SessionOptions { threads: arguments.threads, ..SessionOptions::default() };
     let mut session = model.session_with(&options)?;

@@ -344,6 +344,28 @@ fn exact_leaves_out_the_large_tiles_alone() {
 }
 
 #[test]
+fn f16_halves_weights_and_refuses_what_it_cannot_hold() {
+    let folder = folder("f16");
+    let model = &file(&folder, "conv.onnx", &onnx_with_conv(64, 24, 0.01, 0.01));
+    let bytes = |flags: &[&str]| {
+        let report = json(&[&["inspect", model], flags].concat());
+        report["layers"][0]["weight_bytes"].as_u64().expect("bytes")
+    };
+    let biases = 2 * 64 * 4;
+    assert!(bytes(&["--low-memory", "--f16"]) * 2 <= bytes(&["--low-memory"]) + biases);
+    // Transformed weights stay as they are.
+    assert_eq!(bytes(&["--f16"]), bytes(&[]));
+    let program = path(&folder, "d.salto");
+    answer(&["compile", model, "--low-memory", "--f16", "-o", &program]);
+    assert!(answer(&["inspect", &program]).contains("f16 weights"));
+    let (line, status) = complaint(&["inspect", &program, "--f16"]);
+    assert!(status == 1 && line.contains("--f16"), "{line}");
+    let large = &file(&folder, "large.onnx", &onnx_with_conv(64, 24, 1e5, 0.01));
+    let (line, status) = complaint(&["inspect", large, "--low-memory", "--f16"]);
+    assert!(status == 1 && line.contains("ends at ±65504") && line.contains("without f16"), "{line}");
+}
+
+#[test]
 fn every_command_tells_the_ram_of_its_threads() {
     let memory = &mut json(&["plan", DIGITS, "--threads", "2"]);
     memory.as_object_mut().expect("a report").remove("gains");

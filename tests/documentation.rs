@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -11,6 +11,7 @@ const PAGES: [&str; 10] = [
     "docs/operators.md",
     "docs/performance.md",
     "docs/pictures.md",
+    "docs/planner.md",
     "docs/program-format.md",
     "docs/weights.md",
     "examples/digits/README.md",

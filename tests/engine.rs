@@ -7,12 +7,12 @@ mod programs;
 use std::sync::Barrier;
 use std::thread;
 
-use programs::{Guarded, network, output_bits, run, set_inputs};
+use programs::{Guarded, network, output_bits, overlap, run, run_poisoned, set_inputs};
 use salto::device::engine::operators::{
     Binary, Conv, ConvTranspose, Interpolate, Map, Normalize, Pool, Rearrange, Resize, Softmax,
 };
 use salto::device::engine::{AlignedArena, BandExecutor, Engine, EngineError, StepHook};
-use salto::device::program::record::{Buffer, BufferClass, OpCode};
+use salto::device::program::record::OpCode;
 use salto::device::program::{Program, Step};
 use salto::device::simd::Level;
 use salto::device::tensor::DType;
@@ -26,35 +26,6 @@ fn large() -> Guarded {
     Guarded::copy(&network(32, 16))
 }
 
-/// Overwrites every byte that no later step may read, with NaNs: all but what was written or given and lives on.
-fn poison(arena: &mut [u8], buffers: &[Buffer], step: u32) {
-    let given = |buffer: &Buffer| {
-        buffer.class == BufferClass::Input as u16 || buffer.class == BufferClass::State as u16
-    };
-    let mut live = vec![false; arena.len()];
-    for buffer in buffers {
-        let written = given(buffer) || buffer.first_step <= step;
-        let kept = buffer.last_step > step || buffer.class == BufferClass::Output as u16;
-        if written && kept {
-            live[buffer.offset as usize..(buffer.offset + buffer.len) as usize].fill(true);
-        }
-    }
-    arena.iter_mut().zip(live).filter(|(_, live)| !live).for_each(|(byte, _)| *byte = 0xFF);
-}
-
-/// The bits of all outputs of a run whose dead bytes are NaNs at every step.
-fn run_poisoned(program: &Program<'_>) -> Vec<Vec<u32>> {
-    let mut arena = Guarded::zeros(program.arena_len(1));
-    arena.bytes_mut().fill(0xFF);
-    let mut engine = Engine::new(program, arena.bytes_mut()).unwrap();
-    set_inputs(&mut engine);
-    for step in 0..program.step_count() {
-        engine.run_step(step).unwrap();
-        poison(engine.arena_mut(), program.buffers(), step as u32);
-    }
-    output_bits(&engine)
-}
-
 #[test]
 fn dead_bytes_have_no_influence() {
     for (size, channels) in [(2, 2), (4, 2), (6, 18), (10, 6)] {
@@ -62,6 +33,16 @@ fn dead_bytes_have_no_influence() {
         let program = Program::from_bytes(bytes.bytes()).unwrap();
         assert_eq!(run_poisoned(&program), run(&program), "size {size}, {channels} channels");
     }
+}
+
+#[test]
+fn outputs_over_their_inputs_change_nothing() {
+    let (bytes, apart) = (Guarded::copy(&overlap::overlapping()), Guarded::copy(&overlap::apart()));
+    let (program, apart) =
+        (Program::from_bytes(bytes.bytes()).unwrap(), Program::from_bytes(apart.bytes()).unwrap());
+    assert_eq!(run(&program), run(&apart));
+    assert_eq!(run_poisoned(&program), run(&apart));
+    check_threads(&program);
 }
 
 #[test]

@@ -12,6 +12,8 @@ use salto::host::{Model, Result};
 fn compiled(graph: &Graph) -> Result<(Vec<u32>, MemoryReport)> {
     let compiled = compile(graph, &CompileOptions::default())?;
     assert!(matches!(compiled.certificate(), Certificate::Optimal(_)), "{:?}", compiled.certificate());
+    let peaks = compiled.peaks();
+    assert_eq!((peaks.given, peaks.lower), (peaks.chosen, peaks.chosen), "their own order is the best");
     let model = Model::from_compiled(compiled);
     Ok((model.outputs()[0].model_dims(), MemoryReport::new(&model.program(), model.certificate())))
 }

@@ -4,7 +4,7 @@
 mod programs;
 
 use programs::edit::with_header;
-use programs::{Guarded, network, set_inputs};
+use programs::{Guarded, network, overlap, set_inputs};
 use salto::device::engine::Engine;
 use salto::device::program::record::{ALIGN, Header, OpCode};
 use salto::device::program::{Program, ProgramError, Section, arena_len, is_intact, seal};
@@ -84,15 +84,23 @@ fn every_changed_bit_of_a_section_is_noticed() {
 /// The checks, not the CRCs, keep a run inside its arena: each flip is sealed again, and what is still a program is run.
 #[test]
 fn every_changed_bit_with_the_crc_repaired_is_refused_or_runs_inside_its_arena() {
-    let original = network(4, 2);
+    flip_every_bit(&network(4, 2));
+}
+
+#[test]
+fn every_changed_bit_of_an_overlapping_program_is_refused_or_runs_inside_its_arena() {
+    flip_every_bit(&overlap::overlapping());
+}
+
+fn flip_every_bit(original: &[u8]) {
     let header: Header = bytemuck::pod_read_unaligned(&original[..size_of::<Header>()]);
     let weights = header.weights.offset as usize;
     // All bits of the head and the steps; the weights are mere numbers, of which some do.
     let bits = (0..weights * 8).chain((weights * 8..original.len() * 8).step_by(997));
     let (mut refused, mut run) = (0, 0);
-    let mut bytes = Guarded::copy(&original);
+    let mut bytes = Guarded::copy(original);
     for bit in bits {
-        bytes.bytes_mut().copy_from_slice(&original);
+        bytes.bytes_mut().copy_from_slice(original);
         bytes.bytes_mut()[bit / 8] ^= 1 << (bit % 8);
         seal(bytes.bytes_mut());
         match read_and_run(&bytes) {

@@ -3,8 +3,8 @@
 
 mod programs;
 
-use programs::edit::{Record, with_buffer, with_header, with_port, with_step};
-use programs::network;
+use programs::edit::{Record, with_buffer, with_header, with_move, with_port, with_step};
+use programs::{network, overlap};
 use salto::device::kernel::params::{
     BinaryParams, ConvParams, InterpolateParams, MapParams, NormalizeParams, PoolParams, RearrangeParams,
     ResizeParams, SoftmaxParams,
@@ -17,6 +17,7 @@ use salto::device::tensor::DType;
 
 /// The steps of [`network`] that the tests below change.
 const STEM: usize = 0;
+const WINOGRAD: usize = 1;
 const SUM: usize = 2;
 const MAX_POOL: usize = 4;
 const GROUPED: usize = 5;
@@ -158,6 +159,12 @@ fn places_lie_in_the_weights() {
     expect_step(STEM, StepFault::Place, |record| record.places[0].offset = u32::MAX - 3);
     expect_step(STEM, StepFault::Place, |record| record.places[0].space = 7);
     expect_step(STEM, StepFault::Outside, |record| record.places[0].space = Space::Arena as u32);
+    // Weights of `f16`: too few, where a transform or a bias is read, and without the capability.
+    expect_step(SUM, StepFault::Place, |record| record.places[0].len -= 4);
+    expect_step(WINOGRAD, StepFault::Place, |record| record.places[0].space = Space::ConstantsF16 as u32);
+    expect_step(SUM, StepFault::Place, |record| record.places[1].space = Space::ConstantsF16 as u32);
+    let incapable = with_header(&network(4, 2), |header| header.capabilities = 0);
+    assert!(matches!(incapable, Some(ProgramError::Step { index: 2, fault: StepFault::Place, .. })));
     expect_step(SUM, StepFault::Overlap, |mut record| {
         let output = *record.output();
         let offset = output.rows.base * 4;
@@ -260,4 +267,60 @@ fn what_lies_beyond_an_axis_is_one_of_four_rules() {
         let params = record.params::<RearrangeParams>();
         params.low[5] = params.high[5];
     });
+}
+
+#[test]
+fn an_output_lies_over_its_input_only_as_far_as_rows_are_consumed() {
+    let program = overlap::overlapping();
+    let moved = |buffer: usize, offset: u32| with_move(&program, buffer, offset);
+    let step = |index: usize, operator: OpCode| {
+        Some(ProgramError::Step { index: index as u32, operator: Some(operator), fault: StepFault::Overlap })
+    };
+    assert_eq!(with_header(&program, |_| ()), None);
+    // Four elements closer, or farther apart.
+    assert_eq!(moved(overlap::INPUT, 240), step(overlap::CONV, OpCode::Conv));
+    assert_eq!(moved(overlap::INPUT, 272), None);
+    assert_eq!(moved(overlap::CONVOLVED, 16), step(overlap::CONV, OpCode::Conv));
+    assert_eq!(moved(overlap::RESIZED, 112), step(overlap::RESIZE, OpCode::Resize));
+    assert_eq!(moved(overlap::RESIZED, 144), None);
+    assert_eq!(moved(overlap::POOLED, 16), step(overlap::POOL, OpCode::Pool));
+}
+
+#[test]
+fn a_step_that_overlaps_is_a_sequence_in_its_direction() {
+    let fault = |step: usize, flags: u16| match with_step(&overlap::overlapping(), step, |record| {
+        record.head.flags = flags;
+    }) {
+        Some(ProgramError::Step { index, fault, .. }) if index as usize == step => Some(fault),
+        None => None,
+        other => panic!("{other:?}"),
+    };
+    for step in [overlap::CONV, overlap::RESIZE, overlap::POOL] {
+        assert_eq!(fault(step, FLAG_PARALLEL), Some(StepFault::Overlap));
+        assert_eq!(fault(step, FLAG_PARALLEL | FLAG_BACKWARD), Some(StepFault::Flags));
+        assert_eq!(fault(step, 4), Some(StepFault::Flags));
+        let (right, wrong) = if step == overlap::RESIZE { (FLAG_BACKWARD, 0) } else { (0, FLAG_BACKWARD) };
+        assert_eq!((fault(step, right), fault(step, wrong)), (None, Some(StepFault::Overlap)));
+    }
+}
+
+#[test]
+fn only_what_is_read_for_the_last_time_is_written_over() {
+    let pair = |first: usize, second: usize| {
+        Some(ProgramError::Overlap { first: first as u32, second: second as u32 })
+    };
+    let changed =
+        |buffer: usize, change: fn(&mut Buffer)| with_buffer(&overlap::overlapping(), buffer, change);
+    // Lives that meet in more than one step.
+    let (input, convolved) = (overlap::INPUT, overlap::CONVOLVED);
+    assert_eq!(changed(input, |buffer| buffer.last_step = 1), pair(input, convolved));
+    assert_eq!(changed(convolved, |buffer| buffer.last_step = 2), pair(convolved, overlap::RESIZED));
+    assert_eq!(changed(overlap::RESIZED, |buffer| buffer.first_step = 0), pair(convolved, overlap::RESIZED));
+    // Scratch and state belong to nobody else.
+    assert_eq!(changed(overlap::SCRATCH, |buffer| buffer.offset = 64), pair(input, overlap::SCRATCH));
+    let state = |buffer: &mut Buffer| (buffer.class, buffer.last_step) = (BufferClass::State as u16, 2);
+    assert_eq!(changed(input, state), pair(input, convolved));
+    // Without the capability nothing overlaps.
+    let plain = with_header(&overlap::overlapping(), |header| header.capabilities = 0);
+    assert_eq!(plain, pair(input, convolved));
 }

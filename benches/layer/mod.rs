@@ -2,7 +2,7 @@
 
 use salto::device::kernel::params::ConvParams;
 use salto::device::kernel::{
-    Band, ConvTask, Epilogue, Sink, Source, conv_f32, conv_f32_scratch_len, conv_f32_weight_len,
+    Band, ConvTask, ConvWeights, Epilogue, Sink, Source, conv_f32, conv_f32_scratch_len, conv_f32_weight_len,
 };
 use salto::device::simd::{Level, View, ViewMut};
 use salto::device::tensor::{Extent, Rows, Segment};
@@ -21,7 +21,7 @@ pub(crate) fn with_layer<R>(params: &ConvParams, measure: impl FnOnce(&mut dyn F
     let task = ConvTask {
         params,
         source: Source::new(View::new(input.as_mut()), &from, params.input),
-        weights: View::new(weights.as_mut()),
+        weights: ConvWeights::F32(View::new(weights.as_mut())),
         prologue: None,
         epilogue: Epilogue { bias, residual: None, activation: params.activation },
         sink: Sink::new(ViewMut::new(output.as_mut()), &to, params.output),

@@ -24,6 +24,7 @@ use super::graph::Graph;
 #[cfg(feature = "std")]
 use super::import::onnx::{ImportOptions, import, import_file};
 use super::memory::Certificate;
+use super::memory::order::Peaks;
 use super::report::Inspection;
 use super::{Error, ErrorKind, Result};
 
@@ -38,6 +39,7 @@ struct Parts {
     outputs: Vec<Port>,
     arena_len: usize,
     certificate: Option<Certificate>,
+    peaks: Option<Peaks>,
 }
 
 /// An input or output of a network.
@@ -222,8 +224,8 @@ impl Model {
 
     /// A model of what [`compile`] made.
     pub fn from_compiled(compiled: Compiled) -> Self {
-        let certificate = compiled.certificate();
-        Self::checked(compiled.into_bytes(), Some(certificate))
+        let (certificate, peaks) = (compiled.certificate(), compiled.peaks());
+        Self::checked(compiled.into_bytes(), Some(certificate), Some(peaks))
     }
 
     /// Reads a program (the content of a `.salto` file) and checks it.
@@ -247,16 +249,16 @@ impl Model {
     /// A model of bytes that nobody has looked at.
     fn unchecked(bytes: AlignedBytes) -> Result<Self> {
         Program::from_bytes(&bytes).map_err(no_program)?;
-        Ok(Self::checked(bytes, None))
+        Ok(Self::checked(bytes, None, None))
     }
 
     /// A model of bytes that [`Program::from_bytes`] has accepted.
-    fn checked(bytes: AlignedBytes, certificate: Option<Certificate>) -> Self {
+    fn checked(bytes: AlignedBytes, certificate: Option<Certificate>, peaks: Option<Peaks>) -> Self {
         let program = read(&bytes);
         let inputs = program.inputs().map(Port::new).collect();
         let outputs = program.outputs().map(Port::new).collect();
         let arena_len = program.arena_len(1);
-        Self(Arc::new(Parts { inputs, outputs, arena_len, certificate, bytes }))
+        Self(Arc::new(Parts { inputs, outputs, arena_len, certificate, peaks, bytes }))
     }
 
     /// Inputs, in the order in which [`Session::run`](super::Session::run) takes them.
@@ -320,6 +322,12 @@ impl Model {
         self.0.certificate
     }
 
+    /// The most bytes alive with the order of the steps that the compiler chose, and with the one that it was given; none for a
+    /// program from a file.
+    pub fn peaks(&self) -> Option<Peaks> {
+        self.0.peaks
+    }
+
     /// What the network costs: its layers with shapes, parameters and multiply-accumulates, and where its RAM peaks and why.
     /// It displays as a text, the one that `salto inspect` prints.
     ///
@@ -337,7 +345,9 @@ impl Model {
     /// # Ok::<(), salto::Error>(())
     /// ```
     pub fn summary(&self) -> Inspection {
-        Inspection::new(&self.program(), self.certificate())
+        let mut inspection = Inspection::new(&self.program(), self.certificate());
+        inspection.memory.order = self.peaks();
+        inspection
     }
 
     /// The program's bytes: the content of a `.salto` file, `std::fs::write("net.salto", model.program_bytes())`.

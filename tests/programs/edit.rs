@@ -70,6 +70,37 @@ pub fn with_step(program: &[u8], i: usize, change: impl FnOnce(Record<'_>)) -> O
     })
 }
 
+/// The error of the program after buffer `i` was moved, with all that lies in it.
+pub fn with_move(program: &[u8], i: usize, offset: u32) -> Option<ProgramError> {
+    let Header { input_count, output_count, steps, step_count, .. } = header(program);
+    let ports = (input_count + output_count) as usize;
+    let start = size_of::<Header>() + ports * size_of::<Port>() + i * size_of::<Buffer>();
+    edited(program, |bytes| {
+        let buffer: &mut Buffer = from_bytes_mut(&mut bytes[start..start + size_of::<Buffer>()]);
+        let distance = (offset / 4).wrapping_sub(buffer.offset / 4);
+        buffer.offset = offset;
+        let move_all = |segments: &mut [Segment]| {
+            for segment in segments.iter_mut().filter(|segment| segment.buffer as usize == i) {
+                segment.rows.base = segment.rows.base.wrapping_add(distance);
+            }
+        };
+        for port in 0..ports {
+            let start = size_of::<Header>() + port * size_of::<Port>();
+            let port: &mut Port = from_bytes_mut(&mut bytes[start..start + size_of::<Port>()]);
+            move_all(core::slice::from_mut(&mut port.segment));
+        }
+        let mut rest = &mut bytes[steps.offset as usize..(steps.offset + steps.len) as usize];
+        for _ in 0..step_count {
+            let head = pod_read_unaligned::<StepHead>(&rest[..size_of::<StepHead>()]);
+            let (record, behind) = rest.split_at_mut(head.len as usize);
+            let start = size_of::<StepHead>() + head.params_len as usize;
+            let count: usize = head.segments.iter().map(|count| *count as usize).sum();
+            move_all(cast_slice_mut(&mut record[start..start + count * size_of::<Segment>()]));
+            rest = behind;
+        }
+    })
+}
+
 fn edited(program: &[u8], change: impl FnOnce(&mut [u8])) -> Option<ProgramError> {
     let mut bytes = Guarded::copy(program);
     change(bytes.bytes_mut());

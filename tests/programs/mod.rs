@@ -4,8 +4,10 @@
 
 pub mod edit;
 mod network;
+pub mod overlap;
 mod writer;
 
+#[allow(unused_imports, reason = "each test binary uses a part")]
 pub use network::network;
 #[allow(unused_imports, reason = "each test binary uses a part")]
 pub use writer::Writer;
@@ -13,6 +15,7 @@ pub use writer::Writer;
 use salto::device::engine::operators::OperatorTable;
 use salto::device::engine::{BandExecutor, Engine, StepHook};
 use salto::device::program::Program;
+use salto::device::program::record::{Buffer, BufferClass};
 
 /// What stands before and behind guarded bytes.
 const GUARD: u8 = 0xA5;
@@ -103,4 +106,33 @@ pub fn run(program: &Program<'_>) -> Vec<Vec<u32>> {
     let bits = output_bits(&engine);
     arena.check_guards();
     bits
+}
+
+/// Overwrites every byte that no later step may read, with NaNs: all but what was written or given and lives on.
+fn poison(arena: &mut [u8], buffers: &[Buffer], step: u32) {
+    let given = |buffer: &Buffer| {
+        buffer.class == BufferClass::Input as u16 || buffer.class == BufferClass::State as u16
+    };
+    let mut live = vec![false; arena.len()];
+    for buffer in buffers {
+        let written = given(buffer) || buffer.first_step <= step;
+        let kept = buffer.last_step > step || buffer.class == BufferClass::Output as u16;
+        if written && kept {
+            live[buffer.offset as usize..(buffer.offset + buffer.len) as usize].fill(true);
+        }
+    }
+    arena.iter_mut().zip(live).filter(|(_, live)| !live).for_each(|(byte, _)| *byte = 0xFF);
+}
+
+/// The bits of all outputs of a run whose dead bytes are NaNs at every step.
+pub fn run_poisoned(program: &Program<'_>) -> Vec<Vec<u32>> {
+    let mut arena = Guarded::zeros(program.arena_len(1));
+    arena.bytes_mut().fill(0xFF);
+    let mut engine = Engine::new(program, arena.bytes_mut()).unwrap();
+    set_inputs(&mut engine);
+    for step in 0..program.step_count() {
+        engine.run_step(step).unwrap();
+        poison(engine.arena_mut(), program.buffers(), step as u32);
+    }
+    output_bits(&engine)
 }

@@ -57,7 +57,7 @@ fn conv_params(algorithm: ConvAlgorithm, sources: &[Tensor], outputs: u32, windo
     }
 }
 
-fn weights(w: &mut Writer, params: &ConvParams) -> [Place; 2] {
+pub(super) fn weights(w: &mut Writer, params: &ConvParams) -> [Place; 2] {
     let len = conv_f32_weight_len(params).unwrap();
     [w.constant(len, len), w.channels(params.output.c)]
 }
@@ -74,10 +74,11 @@ fn conv(
     w.step(OpCode::Conv, params, &[sources], params.output, &places, conv_f32_scratch_len(&params))
 }
 
-/// `relu(conv(source) + skip)`, written over the skip.
+/// `relu(conv(source) + skip)`, written over the skip, by weights of `f16`.
 fn add_over(w: &mut Writer, source: Tensor, skip: Tensor) -> Tensor {
     let params = conv_params(ConvAlgorithm::Pointwise, &[source], skip.extent.c, Window::new(1, 1));
-    let places = weights(w, &params);
+    let len = conv_f32_weight_len(&params).unwrap();
+    let places = [w.constant_f16(len), w.channels(params.output.c)];
     let scratch_len = conv_f32_scratch_len(&params);
     w.step_into(OpCode::Conv, params, &[&[source], &[skip]], skip, &places, scratch_len)
 }

@@ -1,9 +1,10 @@
 //! A writer of programs: buffers with lives, steps with operands, then placement and bytes.
 
 use bytemuck::{Pod, Zeroable, bytes_of, cast_slice};
+use half::f16;
 use salto::device::memory::{self, Direction, Order, Problem};
 use salto::device::program::record::{
-    ALIGN, Buffer, BufferClass, FLAG_PARALLEL, Header, KNOWN_CAPABILITIES, LAYOUT_PANELS_OF_16, MAGIC, NONE,
+    ALIGN, Buffer, BufferClass, CAPABILITY_OVERLAP, FLAG_PARALLEL, Header, LAYOUT_PANELS_OF_16, MAGIC, NONE,
     OpCode, Place, Port, Space, Span, StepHead, VERSION,
 };
 use salto::device::program::seal;
@@ -85,6 +86,18 @@ impl Writer {
         Place { space: Space::Constants as u32, offset, len: padded * 4, buffer: NONE }
     }
 
+    /// A constant of `len` pseudo-random elements (an even number), stored as `f16`.
+    pub fn constant_f16(&mut self, len: u32) -> Place {
+        let scale = 1.0 / (len as f32).sqrt();
+        let halves: Vec<f16> = numbers(len, len as usize).iter().map(|x| f16::from_f32(x * scale)).collect();
+        let pairs = halves.chunks_exact(2).map(|pair| {
+            let [low, high] = [pair[0], pair[1]].map(|half| u32::from(half.to_bits()));
+            f32::from_bits(low | high << 16)
+        });
+        let place = self.floats(&pairs.collect::<Vec<_>>());
+        Place { space: Space::ConstantsF16 as u32, ..place }
+    }
+
     /// A constant of these elements.
     pub fn floats(&mut self, elements: &[f32]) -> Place {
         let place = self.constant(elements.len() as u32, elements.len() as u32);
@@ -141,14 +154,19 @@ impl Writer {
         output
     }
 
-    /// Places the buffers, greedily; returns the arena's length.
-    fn place(&mut self) -> u32 {
+    /// Outputs live to the last step.
+    fn keep_outputs(&mut self) {
         let last = self.steps.len().saturating_sub(1) as u32;
         for buffer in &mut self.buffers {
             if buffer.class == BufferClass::Output as u16 {
                 buffer.last_step = last;
             }
         }
+    }
+
+    /// Places the buffers, greedily; returns the arena's length.
+    fn place(&mut self) -> u32 {
+        self.keep_outputs();
         let buffers: Vec<_> = self
             .buffers
             .iter()
@@ -169,6 +187,14 @@ impl Writer {
         self.write(arena_len)
     }
 
+    /// The same with buffers at given offsets.
+    pub fn finish_at(mut self, offsets: &[u32], arena_len: u32) -> Vec<u8> {
+        self.keep_outputs();
+        assert_eq!(self.buffers.len(), offsets.len());
+        self.buffers.iter_mut().zip(offsets).for_each(|(buffer, offset)| buffer.offset = *offset);
+        self.write(arena_len)
+    }
+
     fn write(&self, arena_len: u32) -> Vec<u8> {
         let mut names = String::new();
         let mut name = |text: &str| {
@@ -186,10 +212,11 @@ impl Writer {
         let steps_offset = head_len.next_multiple_of(ALIGN);
         let weights_offset = (steps_offset + steps.len()).next_multiple_of(ALIGN);
         let scratch = self.buffers.iter().filter(|buffer| buffer.class == BufferClass::Scratch as u16);
+        let overlaps = self.steps.iter().any(|draft| draft.flags & FLAG_PARALLEL == 0);
         let header = Header {
             magic: MAGIC,
             version: VERSION,
-            capabilities: KNOWN_CAPABILITIES,
+            capabilities: if overlaps { CAPABILITY_OVERLAP } else { 0 },
             weight_layout: LAYOUT_PANELS_OF_16,
             head_len: head_len as u32,
             steps: Span { offset: steps_offset as u32, len: steps.len() as u32 },

@@ -49,13 +49,21 @@ pub(crate) struct Network {
     /// The most memory that constants, program and arena may take together (64MiB, 2GiB, …)
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "4GiB")]
     pub(crate) max_memory: u64,
-    /// Compile for the least RAM and the smallest program, at the cost of time: no Winograd convolutions (.onnx only)
+    /// Compile for the least RAM and the smallest program, at the cost of time: no Winograd convolutions, and outputs over inputs that
+    /// are consumed row by row, on one thread (.onnx only)
     #[arg(long)]
     pub(crate) low_memory: bool,
+    /// Leave inputs as they were given instead of using their memory again once they are read (.onnx only)
+    #[arg(long)]
+    pub(crate) keep_input: bool,
     /// Keep to algorithms that round no worse than the definition: no Winograd F(4×4,3×3), which is faster and has two to three
     /// times the error (.onnx only)
     #[arg(long)]
     pub(crate) exact: bool,
+    /// Store the weights of dense layers and of direct convolutions as f16: half of their bytes, each rounded by 1/2048 of itself at
+    /// most; weights beyond ±65504 are an error, and those of Winograd's algorithm stay f32, so --low-memory saves more (.onnx only)
+    #[arg(long)]
+    pub(crate) f16: bool,
     /// A tensor of the model that becomes a further output; `inspect --tensors` lists them (.onnx only)
     #[arg(long = "keep", value_name = "NAME")]
     pub(crate) kept: Vec<String>,
@@ -252,15 +260,15 @@ pub(crate) struct Plan {
     /// Fail unless the plan fits this many bytes (65536, 64KiB, 1MiB)
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub(crate) capacity: Option<u64>,
-    /// Draw the plan as one self-contained page: a map of addresses and steps, with an arc for each skip
-    #[arg(long, value_name = "OUT.html")]
-    pub(crate) html: Option<PathBuf>,
-    /// Pairs of a list of buffers that may overlap: in_id,out_id,sep_out_below_in,sep_in_below_out
+    /// Pairs of a list of buffers that may overlap: `in_id,out_id,sep_out_below_in,sep_in_below_out`
     #[arg(long, value_name = "CSV")]
     pub(crate) relax: Option<PathBuf>,
     /// How long the search for a list of buffers may take, in millions of steps of work (10 are about a second)
     #[arg(long, value_name = "MILLIONS", default_value_t = 300)]
     pub(crate) effort: u32,
+    /// Draw the plan as one self-contained page: a map of addresses and steps, with an arc for each skip
+    #[arg(long, value_name = "OUT.html")]
+    pub(crate) html: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -57,9 +57,14 @@ pub(crate) fn gains(network: &Network, threads: usize) -> Result<Option<Vec<Gain
 
 /// What the flags say about compiling.
 fn compile_options(network: &Network, threads: usize) -> CompileOptions {
-    let Network { low_memory, exact, kept, max_memory, .. } = network;
-    let limit = MemoryLimit { bytes: *max_memory, threads };
-    CompileOptions::default().winograd(!low_memory).exact(*exact).keep(kept).memory_limit(limit)
+    let limit = MemoryLimit { bytes: network.max_memory, threads };
+    CompileOptions::default()
+        .low_memory(network.low_memory)
+        .exact(network.exact)
+        .keep_input(network.keep_input)
+        .f16(network.f16)
+        .keep(&network.kept)
+        .memory_limit(limit)
 }
 
 /// What the flags fix of a network's inputs.
@@ -81,6 +86,8 @@ fn check_flags(network: &Network) -> Result<()> {
         Network { shapes, .. } if !shapes.is_empty() => "--shape",
         Network { low_memory: true, .. } => "--low-memory",
         Network { exact: true, .. } => "--exact",
+        Network { keep_input: true, .. } => "--keep-input",
+        Network { f16: true, .. } => "--f16",
         Network { kept, .. } if !kept.is_empty() => "--keep",
         Network { bindings, .. } if !bindings.is_empty() => "--bind",
         _ => return Ok(()),

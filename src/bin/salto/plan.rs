@@ -124,9 +124,11 @@ struct Report<'a> {
 /// Standard output gets the CSV alone, so that other tools can read it.
 fn plan_problem(arguments: &Plan) -> Result<String> {
     let path: &Path = &arguments.network.path;
-    let Network { shapes, low_memory, exact, kept, .. } = &arguments.network;
-    if *low_memory || *exact || !shapes.is_empty() || !kept.is_empty() || arguments.threads.count != 1 {
-        let reason = "--shape, --low-memory, --exact, --keep and --threads are for networks, this is a list of buffers";
+    let Network { shapes, low_memory, exact, keep_input, f16, kept, .. } = &arguments.network;
+    let is_for_networks =
+        *low_memory || *exact || *keep_input || *f16 || !shapes.is_empty() || !kept.is_empty();
+    if is_for_networks || arguments.threads.count != 1 {
+        let reason = "--shape, --low-memory, --exact, --keep-input, --f16, --keep and --threads are for networks, this is a list of buffers";
         return Err(Error::new(ErrorKind::Argument, reason).remedy("leave them out"));
     }
     let page = open_page(arguments)?;

@@ -68,6 +68,11 @@ impl Bands {
         Self { images: work.images, rows: work.rows, band_rows, channels: 1, band_channels: 1 }
     }
 
+    /// The smallest bands that the kernel computes at a time, all channels of each: one sequence, for one worker.
+    pub(super) fn sequence(work: &Work) -> Self {
+        Self { band_rows: work.multiple.max(1), ..Self::whole(work) }
+    }
+
     /// Bands for some workers; whole pictures where dividing would not pay.
     pub(super) fn divided(work: &Work, workers: usize) -> Self {
         let whole = Self::whole(work);
@@ -179,6 +184,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_sequence_has_the_smallest_bands_in_order() {
+        let work = Work { channels: 64, channel_multiple: 16, ..Work::of_rows([2, 9], 4, u64::MAX) };
+        let bands = Bands::sequence(&work);
+        let all: Vec<_> = (0..bands.count()).map(|i| bands.get(i)).collect();
+        let expected = |image| [0..4, 4..8, 8..9].map(|rows| Band::of_rows(image, rows));
+        assert_eq!(all, [expected(0), expected(1)].concat());
     }
 
     #[test]

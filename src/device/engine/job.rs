@@ -49,10 +49,15 @@ impl<'a> Job<'a> {
         Some(self.arena.view_mut().range(base, len as usize))
     }
 
-    /// Place `i`, if there is one: a constant of the program, or weights in the arena.
+    /// Place `i`, if it is a constant of the program of this type.
+    pub(super) fn constant<T: Element>(&self, i: usize) -> Option<View<'a, T>> {
+        self.program.constant(self.step.places.get(i)?)
+    }
+
+    /// Place `i`, if there is one of this type: a constant of the program, or weights in the arena.
     pub(super) fn place<T: Element>(&self, i: usize) -> Option<View<'a, T>> {
         let place: &Place = self.step.places.get(i)?;
-        self.program.constant(place).or_else(|| {
+        self.constant(i).or_else(|| {
             let bytes = self.program.arena_place(place)?;
             Some(self.arena.view_mut::<u8>().range(bytes.start, bytes.len()).cast().as_view())
         })

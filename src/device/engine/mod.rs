@@ -32,6 +32,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use bytemuck::{try_cast_slice, try_cast_slice_mut};
 
+use super::memory::Direction;
 use super::program::record::ALIGN;
 use super::program::{Program, Step};
 use super::simd::{Arena, Level};
@@ -323,14 +324,26 @@ impl<'a, O: OperatorTable, X: BandExecutor, H: StepHook> Engine<'a, O, X, H> {
         let work = O::work(step);
         debug_assert!(work.is_some(), "{INCOMPLETE}");
         let Some(work) = work else { return };
-        let workers = if step.is_parallel() { self.workers } else { 1 };
-        let bands = Bands::divided(&work, workers);
-        #[cfg(target_has_atomic = "ptr")]
-        if workers > 1 && bands.count() > 1 {
-            return self.side_by_side(&job, &bands, workers);
+        if !step.is_parallel() {
+            return self.in_order(&job, &Bands::sequence(&work), step.direction());
         }
-        let mut all = (0..bands.count()).map(|band| bands.get(band));
-        let done = O::run(self.level, &job, job.scratch(0), &mut || all.next());
+        let bands = Bands::divided(&work, self.workers);
+        #[cfg(target_has_atomic = "ptr")]
+        if self.workers > 1 && bands.count() > 1 {
+            return self.side_by_side(&job, &bands, self.workers);
+        }
+        self.in_order(&job, &bands, Direction::Forward);
+    }
+
+    /// Runs bands one after the other on this thread.
+    fn in_order(&self, job: &Job<'_>, bands: &Bands, direction: Direction) {
+        let count = bands.count();
+        let mut taken = 0..count;
+        let mut next = || {
+            let i = taken.next()?;
+            Some(bands.get(if direction == Direction::Backward { count - 1 - i } else { i }))
+        };
+        let done = O::run(self.level, job, job.scratch(0), &mut next);
         debug_assert!(done.is_some(), "{INCOMPLETE}");
     }
 

@@ -22,7 +22,7 @@ impl Shares {
     /// `bands` bands in equal shares for `workers` workers.
     pub(crate) fn new(bands: usize, workers: usize) -> Self {
         let count = workers.clamp(1, MAX_SHARES);
-        let mut shares = [const { Share::EMPTY }; MAX_SHARES];
+        let mut shares = [const { Share::empty() }; MAX_SHARES];
         let (each, more) = (bands / count, bands % count);
         let mut first = 0;
         for (i, share) in shares.iter_mut().take(count).enumerate() {
@@ -57,13 +57,15 @@ struct Share {
 }
 
 impl Share {
-    const EMPTY: Self = Self {
-        first: 0,
-        len: 0,
-        claims: AtomicUsize::new(0),
-        front: AtomicUsize::new(0),
-        back: AtomicUsize::new(0),
-    };
+    const fn empty() -> Self {
+        Self {
+            first: 0,
+            len: 0,
+            claims: AtomicUsize::new(0),
+            front: AtomicUsize::new(0),
+            back: AtomicUsize::new(0),
+        }
+    }
 
     /// Good claims are at most `len`, and each moves one end by one: the ends cannot cross.
     fn claim(&self) -> bool {

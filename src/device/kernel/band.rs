@@ -5,7 +5,7 @@ use core::ops::Range;
 use bytemuck::Pod;
 
 use crate::device::simd::{
-    Finish, LANES, Places, Product, Simd, Sums, TileRange, View, ViewMut, multiply_tile,
+    Finish, LANES, Places, Product, Simd, Sums, TileRange, View, ViewMut, Weight, multiply_tile,
 };
 use crate::device::tensor::{Activation, ActivationKind, Extent, Rows, Segment};
 
@@ -19,7 +19,9 @@ pub struct Band {
     /// Which output rows.
     pub rows: Range<usize>,
     /// Which output channels, as far as there are so many. Only convolutions that say so
-    /// ([`conv_f32_channel_multiple`](super::conv_f32_channel_multiple)) compute a part of them; every other kernel computes all.
+    /// ([`conv_f32_channel_multiple`](super::conv_f32_channel_multiple),
+    /// [`conv_transpose_f32_channel_multiple`](super::conv_transpose_f32_channel_multiple)) compute a part of them; every other
+    /// kernel computes all.
     pub channels: Range<usize>,
 }
 
@@ -250,7 +252,13 @@ impl<'a> TileEpilogue<'a> {
 
     /// Computes a tile of `product`, whose rows and columns are the epilogue's pixels and channels, and finishes it.
     #[inline(always)]
-    pub(super) fn multiply<S: Simd>(&self, s: S, product: &Product<'_>, tile: TileRange, sums: Sums<'_>) {
+    pub(super) fn multiply<S: Simd, W: Weight>(
+        &self,
+        s: S,
+        product: &Product<'_, W>,
+        tile: TileRange,
+        sums: Sums<'_>,
+    ) {
         multiply_tile(s, product, tile, sums, &self.finish);
         let Some((activation, sink, outputs)) = self.other else { return };
         for pixel in tile.row..tile.row + tile.rows {
@@ -315,7 +323,13 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
     /// registers.
     #[inline(always)]
     pub(super) const fn is_whole(&self) -> bool {
-        self.count == LANES && self.function.other.is_none()
+        self.has(LANES)
+    }
+
+    /// Are there so many channels, and a function that needs no choice?
+    #[inline(always)]
+    const fn has(&self, channels: usize) -> bool {
+        self.count == channels && self.function.other.is_none()
     }
 
     /// [`PanelEpilogue::store`] where it [is whole](Self::is_whole).
@@ -335,10 +349,10 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
         sink.store(s, output + self.channel, self.function.clamp(s, x));
     }
 
-    /// [`PanelEpilogue::store`] of the first `count` of some pixels of a row. The first begins at `places[0]` of the sink's memory
+    /// [`PanelEpilogue::store`] of the first `count` of some pixels of a row, `WIDTH` channels of each (16 or 8) at most. The first begins at `places[0]` of the sink's memory
     /// and at `places[1]` of the residual's, each further one `steps` elements behind.
     #[inline(always)]
-    pub(super) fn store_row<const PIXELS: usize>(
+    pub(super) fn store_row<const PIXELS: usize, const WIDTH: usize>(
         &self,
         s: S,
         sums: &[S::F32; PIXELS],
@@ -347,8 +361,8 @@ impl<'a, S: Simd> PanelEpilogue<'a, S> {
         places: [usize; 2],
         steps: [usize; 2],
     ) {
-        if self.is_whole() && self.residual.is_none() {
-            let outputs = sink.vectors(places[0] + self.channel, steps[0], count);
+        if self.has(WIDTH) && self.residual.is_none() {
+            let outputs = sink.vectors::<WIDTH>(places[0] + self.channel, steps[0], count);
             for (pixel, &sum) in sums.iter().enumerate() {
                 if pixel < count {
                     outputs.store(s, pixel, self.function.clamp(s, s.add(sum, self.bias)));

@@ -17,6 +17,7 @@ use crate::device::simd::{
 use crate::device::tensor::{Axis, Rows, Segment};
 
 use super::band::TileEpilogue;
+use super::overlap::{Reach, RowAxis, RowSeparation};
 use super::params::ConvTransposeParams;
 use super::{Band, Epilogue, Sink, Source};
 
@@ -66,6 +67,12 @@ pub const fn conv_transpose_f32_scratch_len(_params: &ConvTransposeParams) -> Op
     Some(0)
 }
 
+/// The channels that a band should begin at a multiple of, where it may have a part of them; `None` where every band computes
+/// all. Results never depend on it.
+pub const fn conv_transpose_f32_channel_multiple(params: &ConvTransposeParams) -> Option<u32> {
+    if params.groups == 1 { Some(LANES as u32) } else { None }
+}
+
 /// Can [`conv_transpose_f32`] compute this? Groups divide the channels, both have the same batch, every number of the window
 /// is in range; rows or columns that no tap reaches (output padding) are allowed.
 pub const fn conv_transpose_f32_is_valid(params: &ConvTransposeParams) -> bool {
@@ -107,7 +114,18 @@ const fn product(factors: &[u32]) -> Option<u32> {
     Some(product)
 }
 
-/// Computes a band of output rows; scratch is not used.
+/// How far apart a segment of the input and the output must begin, in elements, if bands are single rows in order. Where stride and
+/// dilation have a common factor, fewer rows are read than it counts.
+pub const fn conv_transpose_f32_separation(
+    params: &ConvTransposeParams,
+    input: &Segment,
+    output: &Segment,
+) -> RowSeparation {
+    let axis = RowAxis::Transposed(params.window.y);
+    Reach { input: params.input, output: params.output, block: 1, axis }.separation(input, output)
+}
+
+/// Computes a band; scratch is not used.
 pub fn conv_transpose_f32<S: Simd>(
     s: S,
     task: &ConvTransposeTask<'_>,
@@ -115,6 +133,9 @@ pub fn conv_transpose_f32<S: Simd>(
     _scratch: ViewMut<'_, f32>,
 ) {
     let (stride, width) = (task.params.window.x.stride as usize, task.params.output.w as usize);
+    let outputs = (task.params.output.c / task.params.groups) as usize;
+    // Only those of a single group are divided.
+    let panels = if task.params.groups == 1 { band.panels(outputs) } else { 0..outputs.div_ceil(LANES) };
     s.vectorize(
         #[inline(always)]
         || {
@@ -123,7 +144,8 @@ pub fn conv_transpose_f32<S: Simd>(
                 for first in 0..stride.min(width) {
                     let columns = Taps::of(&task.params.window.x, first);
                     let len = (width - first).div_ceil(stride);
-                    Phase { task, image: band.image, y, first, len, rows, columns }.compute(s);
+                    let panels = panels.clone();
+                    Phase { task, image: band.image, panels, y, first, len, rows, columns }.compute(s);
                 }
             }
         },
@@ -134,6 +156,8 @@ pub fn conv_transpose_f32<S: Simd>(
 struct Phase<'a> {
     task: &'a ConvTransposeTask<'a>,
     image: usize,
+    /// Of each group.
+    panels: Range<usize>,
     y: usize,
     first: usize,
     len: usize,
@@ -210,14 +234,13 @@ impl<'a> Phase<'a> {
     #[inline(always)]
     fn compute<S: Simd>(&self, s: S) {
         let params = self.task.params;
-        let group_panels = (params.output.c / params.groups).div_ceil(LANES as u32) as usize;
         let mut memory = [0.0; MAX_ROWS * SUMS_STRIDE];
         let sums = Sums { memory: ViewMut::new(&mut memory), stride: SUMS_STRIDE, begun: false };
         // Blocks differ by one output at most: a last block of one would waste most of the tile.
         let blocks = self.len.div_ceil(S::TILE_ROWS.min(MAX_ROWS));
         for group in 0..params.groups as usize {
-            for panel in (0..group_panels).step_by(S::TILE_PANELS.min(MAX_PANELS)) {
-                let panels = panel..(panel + S::TILE_PANELS.min(MAX_PANELS)).min(group_panels);
+            for panel in self.panels.clone().step_by(S::TILE_PANELS.min(MAX_PANELS)) {
+                let panels = panel..(panel + S::TILE_PANELS.min(MAX_PANELS)).min(self.panels.end);
                 for block in 0..blocks {
                     let outputs = self.len * block / blocks..self.len * (block + 1) / blocks;
                     self.sum(s, &Block { outputs, group, panels: panels.clone() }, sums);

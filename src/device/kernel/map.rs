@@ -4,9 +4,10 @@
 //! activation this is the copy that makes a concatenation one tensor, or a constant one in the arena. Called by `engine`.
 
 use crate::device::simd::{LANES, Simd, View, ViewMut};
-use crate::device::tensor::{Activation, Extent};
+use crate::device::tensor::{Activation, Axis, Extent, Segment};
 
 use super::activation::evaluate;
+use super::overlap::{Reach, RowAxis, RowSeparation};
 use super::params::MapParams;
 use super::{Band, Operand, Sink};
 
@@ -28,6 +29,13 @@ pub struct MapTask<'a> {
 /// Can [`map_f32`] compute this?
 pub const fn map_f32_is_valid(params: &MapParams) -> bool {
     params.extent.checked_len().is_some() && params.activation.kind().is_some()
+}
+
+/// How far apart a segment of the operand and the output must begin, in elements, if bands are single rows in order and the two have
+/// not the same rows.
+pub const fn map_f32_separation(params: &MapParams, input: &Segment, output: &Segment) -> RowSeparation {
+    let axis = RowAxis::Window(Axis::new(1));
+    Reach { input: params.extent, output: params.extent, block: 1, axis }.separation(input, output)
 }
 
 /// Computes a band of output rows.

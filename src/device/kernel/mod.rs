@@ -19,12 +19,14 @@ mod interpolate;
 mod lane_sum;
 mod map;
 mod normalize;
+mod overlap;
 pub mod params;
 mod pool;
 mod rearrange;
 #[cfg(test)]
 pub(crate) mod reference;
 mod resize;
+mod resize_axis;
 mod softmax;
 #[cfg(test)]
 mod tests;
@@ -33,24 +35,25 @@ pub use activation::activate;
 pub use band::{Band, Epilogue, Prologue, Sink, Source};
 pub use binary::{BinaryTask, Operand, binary_f32, binary_f32_is_valid};
 pub use conv::{
-    ConvTask, conv_f32, conv_f32_band_multiple, conv_f32_channel_multiple, conv_f32_is_valid,
-    conv_f32_scratch_len, conv_f32_suits, conv_f32_weight_len, winograd_2x2_transform,
-    winograd_4x4_transform, winograd_block,
+    ConvTask, ConvWeights, conv_f32, conv_f32_band_multiple, conv_f32_channel_multiple, conv_f32_is_valid,
+    conv_f32_least_scratch_len, conv_f32_reads_f16, conv_f32_scratch_len, conv_f32_separation,
+    conv_f32_suits, conv_f32_weight_len, winograd_2x2_transform, winograd_4x4_transform, winograd_block,
 };
 pub use conv_transpose::{
-    ConvTransposeTask, conv_transpose_f32, conv_transpose_f32_is_valid, conv_transpose_f32_scratch_len,
-    conv_transpose_f32_weight_len,
+    ConvTransposeTask, conv_transpose_f32, conv_transpose_f32_channel_multiple, conv_transpose_f32_is_valid,
+    conv_transpose_f32_scratch_len, conv_transpose_f32_separation, conv_transpose_f32_weight_len,
 };
 pub use interpolate::{
     InterpolateTask, interpolate_f32, interpolate_f32_is_valid, interpolate_f32_scratch_len,
     interpolate_f32_table_lens,
 };
-pub use map::{MapTask, map_f32, map_f32_is_valid};
+pub use map::{MapTask, map_f32, map_f32_is_valid, map_f32_separation};
 pub use normalize::{
     NormalizeTask, normalize_f32, normalize_f32_channels, normalize_f32_is_valid, normalize_f32_len,
     normalize_f32_rows, normalize_f32_scratch_len,
 };
-pub use pool::{PoolTask, pool_f32, pool_f32_is_valid};
+pub use overlap::RowSeparation;
+pub use pool::{PoolTask, pool_f32, pool_f32_is_valid, pool_f32_separation};
 pub use rearrange::{rearrange_f32, rearrange_f32_is_valid, rearrange_f32_output_len, rearrange_f32_rows};
-pub use resize::{ResizeTask, resize_f32, resize_f32_is_valid};
+pub use resize::{ResizeTask, resize_f32, resize_f32_is_valid, resize_f32_separation};
 pub use softmax::{softmax_f32, softmax_f32_is_valid, softmax_f32_len};

@@ -9,8 +9,10 @@
 use crate::device::simd::{LANES, Simd, View, ViewMut};
 use crate::device::tensor::{Axis, Segment};
 
+use super::band::LaneFunction;
+use super::overlap::{Reach, RowAxis, RowSeparation};
 use super::params::{PoolKind, PoolParams};
-use super::{Band, Sink, Source, activate};
+use super::{Band, Sink, Source};
 
 /// Vectors of channels that one pass over a window holds in registers.
 const BLOCK: usize = 4;
@@ -49,6 +51,12 @@ const fn axis_is_valid(axis: &Axis, input: u32, output: u32) -> bool {
     let floor = matches!(axis.output_len(input, false), Some(len) if len == output);
     let ceil = matches!(axis.output_len(input, true), Some(len) if len == output);
     (floor || ceil) && reach < LIMIT && (axis.stride as u64) < LIMIT && (axis.dilation as u64) < LIMIT
+}
+
+/// How far apart a segment of the input and the output must begin, in elements, if bands are single rows in order.
+pub const fn pool_f32_separation(params: &PoolParams, input: &Segment, output: &Segment) -> RowSeparation {
+    let axis = RowAxis::Window(params.window.y);
+    Reach { input: params.input, output: params.output, block: 1, axis }.separation(input, output)
 }
 
 /// Computes a band of output rows.
@@ -135,11 +143,12 @@ impl Taps<'_> {
             _ => self.sum::<S, N>(s, c, count),
         };
         let is_average = matches!(kind, Some(PoolKind::Average | PoolKind::AveragePadded));
-        let divisor = s.splat(if is_average { self.divisor } else { 1.0 });
-        let activation = &self.task.params.activation;
+        let (divisor, function) = (s.splat(self.divisor), LaneFunction::new(s, &self.task.params.activation));
         for (v, result) in results.into_iter().enumerate() {
+            // A division takes as long as some taps.
+            let result = if is_average { s.div(result, divisor) } else { result };
             let lanes = (count - v * LANES).min(LANES);
-            out.store_partial(s, c + v * LANES, activate(s, activation, s.div(result, divisor)), lanes);
+            out.store_partial(s, c + v * LANES, function.apply(s, result), lanes);
         }
     }
 

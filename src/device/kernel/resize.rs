@@ -8,7 +8,9 @@
 use crate::device::simd::{LANES, Simd, View, ViewMut};
 use crate::device::tensor::Segment;
 
+use super::overlap::{Reach, RowAxis, RowSeparation};
 use super::params::{ResizeKind, ResizeParams};
+use super::resize_axis::ResizeAxis;
 use super::{Band, Sink, Source};
 
 /// What one resize reads and writes.
@@ -38,6 +40,22 @@ pub const fn resize_f32_is_valid(params: &ResizeParams) -> bool {
         && params.offset_x.is_finite()
 }
 
+/// How far apart a segment of the input and the output must begin, in elements, if bands are single rows in order; `None` if a row
+/// may read rows before those of the row before it.
+pub const fn resize_f32_separation(
+    params: &ResizeParams,
+    input: &Segment,
+    output: &Segment,
+) -> Option<RowSeparation> {
+    let Some(kind) = ResizeKind::from_code(params.kind) else { return None };
+    if params.scale_y < 0.0 {
+        return None;
+    }
+    let axis = RowAxis::Resized(ResizeAxis::of_rows(kind, params));
+    let reach = Reach { input: params.input, output: params.output, block: 1, axis };
+    Some(reach.separation(input, output))
+}
+
 /// Computes a band of output rows.
 pub fn resize_f32<S: Simd>(s: S, task: &ResizeTask<'_>, band: &Band) {
     let params = task.params;
@@ -45,8 +63,8 @@ pub fn resize_f32<S: Simd>(s: S, task: &ResizeTask<'_>, band: &Band) {
     if params.output.w == 0 {
         return;
     }
-    let columns = Axis { kind, scale: params.scale_x, offset: params.offset_x, len: params.input.w };
-    let rows = Axis { kind, scale: params.scale_y, offset: params.offset_y, len: params.input.h };
+    let columns = ResizeAxis { kind, scale: params.scale_x, offset: params.offset_x, len: params.input.w };
+    let rows = ResizeAxis::of_rows(kind, params);
     s.vectorize(
         #[inline(always)]
         || {
@@ -66,43 +84,6 @@ pub fn resize_f32<S: Simd>(s: S, task: &ResizeTask<'_>, band: &Band) {
     );
 }
 
-/// One axis.
-struct Axis {
-    kind: ResizeKind,
-    scale: f32,
-    offset: f32,
-    /// Elements of the input.
-    len: u32,
-}
-
-/// Two neighbours on one axis and the share of the second.
-struct Taps {
-    near: usize,
-    far: usize,
-    share: f32,
-}
-
-impl Axis {
-    /// What output index `o` reads.
-    #[inline(always)]
-    fn taps(&self, o: usize) -> Taps {
-        let last = self.len.saturating_sub(1);
-        let place = o as f32 * self.scale + self.offset;
-        // The comparison also sends NaN to 0; places are not negative from here on, so a cast rounds down.
-        let place = if place > 0.0 { place.min(last as f32) } else { 0.0 };
-        let floor = (place as u32).min(last);
-        let share = place - floor as f32;
-        let up = match self.kind {
-            ResizeKind::NearestPreferFloor => share > 0.5,
-            ResizeKind::NearestPreferCeil => share >= 0.5,
-            ResizeKind::NearestCeil => share > 0.0,
-            ResizeKind::NearestFloor | ResizeKind::Bilinear => false,
-        };
-        let near = if up { floor + 1 } else { floor }.min(last);
-        Taps { near: near as usize, far: (floor + 1).min(last) as usize, share }
-    }
-}
-
 /// Two input rows and the share of the second.
 struct Neighbours<'a> {
     near: View<'a, f32>,
@@ -116,7 +97,7 @@ fn row<S: Simd>(
     s: S,
     task: &ResizeTask<'_>,
     segment: &Segment,
-    columns: &Axis,
+    columns: &ResizeAxis,
     rows: &Neighbours<'_>,
     out: ViewMut<'_, f32>,
 ) {

@@ -10,7 +10,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::device::tensor::Segment;
+use crate::device::tensor::{DType, Segment};
 
 use super::index;
 
@@ -26,8 +26,13 @@ pub const ALIGN: usize = 64;
 /// What the offset of every buffer is a multiple of.
 pub const BUFFER_ALIGN: u32 = 16;
 
+/// Bit of [`Header::capabilities`]: outputs may lie over inputs that are consumed row by row (in/out overlap).
+pub const CAPABILITY_OVERLAP: u64 = 1;
+/// Bit of [`Header::capabilities`]: some places are [`Space::ConstantsF16`].
+pub const CAPABILITY_F16_WEIGHTS: u64 = 1 << 1;
+
 /// Bits of [`Header::capabilities`] that this build knows; a program with any other is refused.
-pub const KNOWN_CAPABILITIES: u64 = 0;
+pub const KNOWN_CAPABILITIES: u64 = CAPABILITY_OVERLAP | CAPABILITY_F16_WEIGHTS;
 
 /// No buffer.
 pub const NONE: u32 = u32::MAX;
@@ -225,9 +230,11 @@ impl OpCode {
     }
 }
 
-/// Bit of [`StepHead::flags`]: bands of the step may run side by side.
+/// Bit of [`StepHead::flags`]: bands of the step may run side by side. Without it the step is one sequence of bands, each as few rows
+/// as its kernel computes at a time, and may write over rows of its input that no later band reads.
 pub const FLAG_PARALLEL: u16 = 1;
-/// Bit of [`StepHead::flags`]: the step goes through its rows from the last to the first.
+/// Bit of [`StepHead::flags`]: the step goes through its bands from the last to the first. Never together with [`FLAG_PARALLEL`], and
+/// only with [`CAPABILITY_OVERLAP`].
 pub const FLAG_BACKWARD: u16 = 2;
 
 /// The head of a step. Behind it follow the parameters, the operands' segments and the places.
@@ -262,6 +269,8 @@ pub enum Space {
     Constants = 1,
     /// In the arena (weights that training changes).
     Arena = 2,
+    /// In the section of weights, stored as `f16`.
+    ConstantsF16 = 3,
 }
 
 impl Space {
@@ -271,7 +280,16 @@ impl Space {
             0 => Some(Self::Absent),
             1 => Some(Self::Constants),
             2 => Some(Self::Arena),
+            3 => Some(Self::ConstantsF16),
             _ => None,
+        }
+    }
+
+    /// The type of what lies there.
+    pub const fn dtype(self) -> DType {
+        match self {
+            Self::ConstantsF16 => DType::F16,
+            Self::Absent | Self::Constants | Self::Arena => DType::F32,
         }
     }
 }

@@ -6,11 +6,16 @@ use crate::device::kernel::params::{
     BinaryParams, ConvParams, ConvTransposeParams, InterpolateParams, MapParams, NormalizeParams, PoolParams,
     RearrangeParams, ResizeParams, SoftmaxParams,
 };
+use crate::device::kernel::{
+    RowSeparation, conv_f32_separation, conv_transpose_f32_separation, map_f32_separation,
+    pool_f32_separation, resize_f32_separation,
+};
+use crate::device::memory::Direction;
 use crate::device::tensor::Segment;
 
 use super::error::StepFault;
 use super::index;
-use super::record::{Buffer, FLAG_PARALLEL, OpCode, Place, StepHead};
+use super::record::{Buffer, FLAG_BACKWARD, FLAG_PARALLEL, OpCode, Place, StepHead};
 
 /// What a step computes: the parameters of its operator, in place in the program's bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,6 +60,33 @@ impl<'p> Params<'p> {
         .map_err(|_| StepFault::Record)
     }
 
+    /// The parameters of `operator` in a record; `None` if `bytes` are not just as long as they are, or not aligned to 4.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn of(operator: OpCode, bytes: &'p [u8]) -> Option<Self> {
+        Self::read(operator, bytes).ok()
+    }
+
+    /// How far apart the output and a segment of source `source` must begin, in elements, where the step is one sequence of bands:
+    /// the kernel's own answer. `None` where it has none, so that the two may share nothing.
+    pub const fn separation(
+        &self,
+        source: usize,
+        input: &Segment,
+        output: &Segment,
+    ) -> Option<RowSeparation> {
+        if source != 0 {
+            return None;
+        }
+        match self {
+            Self::Conv(params) => Some(conv_f32_separation(params, input, output)),
+            Self::ConvTranspose(params) => Some(conv_transpose_f32_separation(params, input, output)),
+            Self::Pool(params) => Some(pool_f32_separation(params, input, output)),
+            Self::Map(params) => Some(map_f32_separation(params, input, output)),
+            Self::Resize(params) => resize_f32_separation(params, input, output),
+            _ => None,
+        }
+    }
+
     /// The operator.
     pub const fn operator(&self) -> OpCode {
         match self {
@@ -77,7 +109,7 @@ impl<'p> Params<'p> {
 pub struct Step<'p> {
     /// What it computes.
     pub params: Params<'p>,
-    /// [`FLAG_PARALLEL`] and [`FLAG_BACKWARD`](super::record::FLAG_BACKWARD).
+    /// [`FLAG_PARALLEL`] and [`FLAG_BACKWARD`].
     pub flags: u16,
     /// The segments of sources 0 to 2 and, last, of the output.
     pub operands: [&'p [Segment]; 4],
@@ -95,9 +127,15 @@ impl<'p> Step<'p> {
         self.params.operator()
     }
 
-    /// May bands of it run side by side?
+    /// May bands of it run side by side? If not, it is one sequence of the smallest bands, in its [`direction`](Self::direction): it
+    /// may write over what it has read.
     pub const fn is_parallel(&self) -> bool {
         self.flags & FLAG_PARALLEL != 0
+    }
+
+    /// Which way it goes through its bands, if it is one sequence of them.
+    pub const fn direction(&self) -> Direction {
+        direction(self.flags)
     }
 
     /// The segments of source `i`; empty if there is none.
@@ -109,6 +147,11 @@ impl<'p> Step<'p> {
     pub const fn output(&self) -> &'p [Segment] {
         self.operands[3]
     }
+}
+
+/// Which way a step with these flags goes through its bands.
+pub(super) const fn direction(flags: u16) -> Direction {
+    if flags & FLAG_BACKWARD != 0 { Direction::Backward } else { Direction::Forward }
 }
 
 /// A step's record, cut into its parts: lengths are checked, meaning is not.

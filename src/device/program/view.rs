@@ -5,7 +5,7 @@ use core::ops::Range;
 use bytemuck::{Pod, try_cast_slice, try_from_bytes};
 
 use crate::device::simd::View;
-use crate::device::tensor::{DType, Extent, ModelLayout, Segment, Shape};
+use crate::device::tensor::{DType, Element, Extent, ModelLayout, Segment, Shape};
 
 use super::error::{ProgramError, Section};
 use super::record::{self, ALIGN, Buffer, Header, Place, Space, Span};
@@ -175,10 +175,11 @@ impl<'p> Program<'p> {
         self.weights
     }
 
-    /// The elements of a constant; `None` if the place is none or lies elsewhere.
-    pub(crate) fn constant<T: Pod>(&self, place: &Place) -> Option<View<'p, T>> {
-        if Space::from_code(place.space) != Some(Space::Constants) {
-            return None;
+    /// The elements of a constant; `None` if the place is none, lies elsewhere or has elements of another type.
+    pub(crate) fn constant<T: Element>(&self, place: &Place) -> Option<View<'p, T>> {
+        match Space::from_code(place.space) {
+            Some(space @ (Space::Constants | Space::ConstantsF16)) if space.dtype() == T::DTYPE => {}
+            _ => return None,
         }
         let bytes = span(self.weights, Span { offset: place.offset, len: place.len })?;
         try_cast_slice(bytes).ok().map(View::new)

@@ -6,19 +6,23 @@
 
 use core::arch::x86_64::*;
 
+use half::f16;
+
 use super::lanes::{LANES, Simd};
 
-/// The proof that this CPU has AVX2 and FMA.
+/// The proof that this CPU has AVX2, FMA and F16C.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2(());
 
 impl Avx2 {
-    /// The token, if the CPU has AVX2 and FMA.
+    /// The token, if the CPU has AVX2, FMA and F16C; those that have AVX2 have the others too.
     pub fn new() -> Option<Self> {
         #[cfg(feature = "std")]
-        let found = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+        let found = std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma")
+            && std::arch::is_x86_feature_detected!("f16c");
         #[cfg(not(feature = "std"))]
-        let found = cfg!(all(target_feature = "avx2", target_feature = "fma"));
+        let found = cfg!(all(target_feature = "avx2", target_feature = "fma", target_feature = "f16c"));
         found.then_some(Self(()))
     }
 }
@@ -26,8 +30,8 @@ impl Avx2 {
 /// Runs `f` with the instructions enabled.
 ///
 /// # Safety
-/// The CPU must have AVX2 and FMA.
-#[target_feature(enable = "avx2,fma")]
+/// The CPU must have AVX2, FMA and F16C.
+#[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn enabled<R, F: FnOnce() -> R>(f: F) -> R {
     f()
 }
@@ -66,12 +70,14 @@ impl Simd for Avx2 {
     const FUSED: bool = true;
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
+    const ROW_PANELS: usize = 4;
+    const IN_HALVES: bool = true;
     const PREFETCHES: bool = true;
     const NAME: &'static str = "avx2";
 
     #[inline(always)]
     fn vectorize<R, F: FnOnce() -> R>(self, f: F) -> R {
-        // SAFETY: the token exists only where the CPU has AVX2 and FMA.
+        // SAFETY: the token exists only where the CPU has AVX2, FMA and F16C.
         unsafe { enabled(f) }
     }
 
@@ -145,6 +151,21 @@ impl Simd for Avx2 {
             if count & 1 != 0 {
                 _mm_store_ss(target, quarter);
             }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pointer_low(self, source: *const f32) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX2, and the caller's contract is 8 readable floats.
+        unsafe { [_mm256_loadu_ps(source), _mm256_setzero_ps()] }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pointer_f16(self, source: *const f16) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has F16C, and the caller's contract is 16 readable elements.
+        unsafe {
+            let halves = source.cast::<__m128i>();
+            [_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves.add(1)))]
         }
     }
 

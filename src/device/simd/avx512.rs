@@ -2,6 +2,8 @@
 
 use core::arch::x86_64::*;
 
+use half::f16;
+
 use super::lanes::{LANES, Simd};
 
 /// The proof that this CPU has AVX-512 F, VL, BW and DQ, and FMA.
@@ -101,6 +103,7 @@ impl Simd for Avx512 {
     const FUSED: bool = true;
     const TILE_ROWS: usize = 12;
     const TILE_PANELS: usize = 2;
+    const ROW_PANELS: usize = 4;
     const PREFETCHES: bool = true;
     const NAME: &'static str = "avx512";
 
@@ -155,6 +158,13 @@ impl Simd for Avx512 {
         // SAFETY: the token exists only where the CPU has AVX-512; lanes that are masked out are not written, the others are
         // the `count` writable floats of the caller's contract.
         unsafe { _mm512_mask_storeu_ps(target, first_lanes(count), x) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pointer_f16(self, source: *const f16) -> Self::F32 {
+        // SAFETY: the token exists only where the CPU has AVX-512, and the caller's contract is 16 readable elements.
+        let halves = unsafe { _mm256_loadu_si256(source.cast()) };
+        lanes!(_mm512_cvtph_ps; halves)
     }
 
     #[inline(always)]

@@ -2,6 +2,8 @@
 
 use core::fmt::Debug;
 
+use half::f16;
+
 /// The lanes of a vector, at every level.
 pub const LANES: usize = 16;
 
@@ -19,6 +21,8 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     const TILE_ROWS: usize;
     /// Panels of 16 columns of the largest register tile.
     const TILE_PANELS: usize;
+    /// Panels of the largest register tile of a single row: so many that its additions need not wait for each other.
+    const ROW_PANELS: usize = Self::TILE_PANELS;
     /// The level's name, for tables: `portable`, `avx2`, `avx512`, `neon`.
     const NAME: &'static str;
 
@@ -28,6 +32,10 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     /// Is a vector many instructions, so that long straight code is better called than repeated? Else it is inlined, where more of
     /// it stays in registers.
     const IS_LONG: bool = false;
+
+    /// Are a vector two registers, of which there are few? Then depthwise sums are made of 8 lanes at a time, which leaves room for twice
+    /// as many of them.
+    const IN_HALVES: bool = false;
 
     /// Does [`Simd::prefetch`] do anything?
     const PREFETCHES: bool = false;
@@ -47,6 +55,15 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     /// # Safety
     /// `source` must be valid for reads of 16 `f32`; any alignment.
     unsafe fn load_pointer(self, source: *const f32) -> Self::F32;
+    /// Reads 8 elements; any in the other lanes.
+    ///
+    /// # Safety
+    /// `source` must be valid for reads of 8 `f32`; any alignment.
+    #[inline(always)]
+    unsafe fn load_pointer_low(self, source: *const f32) -> Self::F32 {
+        // SAFETY: the caller's contract.
+        unsafe { self.load_pointer_partial(source, LANES / 2) }
+    }
     /// Writes 16 elements.
     ///
     /// # Safety
@@ -80,6 +97,21 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
             // SAFETY: as above.
             unsafe { element.write_unaligned(lane) };
         }
+    }
+
+    /// Reads 16 elements of `f16`: every one of them is an `f32`.
+    ///
+    /// # Safety
+    /// `source` must be valid for reads of 16 `f16`; any alignment.
+    #[inline(always)]
+    unsafe fn load_pointer_f16(self, source: *const f16) -> Self::F32 {
+        // SAFETY: the caller's contract: 16 readable elements; an array of them needs no more alignment than they have.
+        let halves = unsafe { source.cast::<[f16; LANES]>().read_unaligned() };
+        let mut lanes = [0.0; LANES];
+        for (lane, half) in lanes.iter_mut().zip(halves) {
+            *lane = widened(half);
+        }
+        self.lanes(lanes)
     }
 
     /// Copies element `(y, x)` of a 16×16 matrix with rows `from_stride` apart to `(x, y)` of one with rows `to_stride` apart.
@@ -132,4 +164,51 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn select_nan(self, a: Self::F32, x: Self::F32, y: Self::F32) -> Self::F32;
     /// `2^x` for whole `x` in −126…127, exactly.
     fn power_of_two(self, x: Self::F32) -> Self::F32;
+}
+
+/// An `f16` as `f32`, in operations that compilers do on many at a time: sign and fraction move to their places, and the
+/// exponent, which counts from −15 in `f16` and from −127 in `f32`, is raised by 112.
+#[inline(always)]
+const fn widened(half: f16) -> f32 {
+    /// The exponent of `f16` where `f32` has its own.
+    const EXPONENT: u32 = 0x7c00 << 13;
+    const RAISED: u32 = 112 << 23;
+    /// 2⁻¹⁴, the least number of `f16` with a leading 1.
+    const LEAST: f32 = f32::from_bits(113 << 23);
+    let bits = half.to_bits() as u32;
+    let magnitude = (bits & 0x7fff) << 13;
+    let exponent = magnitude & EXPONENT;
+    let widened = if exponent == 0 {
+        // Without a leading 1: it is given one, which is taken away again.
+        (f32::from_bits(magnitude + RAISED + (1 << 23)) - LEAST).to_bits()
+    } else if exponent == EXPONENT {
+        // Infinite or NaN: the exponent is full in both.
+        magnitude + 2 * RAISED
+    } else {
+        magnitude + RAISED
+    };
+    f32::from_bits(widened | (bits & 0x8000) << 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+    use crate::dispatch;
+
+    #[test]
+    fn every_f16_is_read_exactly_at_every_level() {
+        for first in (0..=u16::MAX).step_by(LANES) {
+            let halves: [f16; LANES] = core::array::from_fn(|i| f16::from_bits(first + i as u16));
+            let expected = halves.map(f16::to_f32_const);
+            for level in Level::NAMES.iter().filter_map(|name| Level::named(name)) {
+                // SAFETY: the array has 16 elements.
+                let lanes = dispatch!(level, s => s.to_array(unsafe { s.load_pointer_f16(halves.as_ptr()) }));
+                for ((half, lane), expected) in halves.iter().zip(lanes).zip(expected) {
+                    let same = lane.to_bits() == expected.to_bits() || (half.is_nan() && lane.is_nan());
+                    assert!(same, "{:#x} at {}: {lane}", half.to_bits(), level.name());
+                }
+            }
+        }
+    }
 }

@@ -60,7 +60,7 @@ pub use level::Level;
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
 pub use portable::Portable;
-pub use product::{Panels, Places, Product, Runs};
+pub use product::{Panels, Places, Product, Runs, Weight};
 #[cfg(test)]
 pub use scalar::Scalar;
 pub use taps::{Pixels, TapBlock, Taps};

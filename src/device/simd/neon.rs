@@ -5,6 +5,9 @@
 )]
 
 use core::arch::aarch64::*;
+use core::arch::asm;
+
+use half::f16;
 
 use super::lanes::{LANES, Simd};
 
@@ -34,6 +37,7 @@ impl Simd for Neon {
     const FUSED: bool = true;
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
+    const ROW_PANELS: usize = 4;
     const NAME: &'static str = "neon";
 
     #[inline(always)]
@@ -78,6 +82,26 @@ impl Simd for Neon {
             vst1q_f32(target.add(8), x[2]);
             vst1q_f32(target.add(12), x[3]);
         }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pointer_f16(self, source: *const f16) -> Self::F32 {
+        let mut quarters = self.splat(0.0);
+        for (i, quarter) in quarters.iter_mut().enumerate() {
+            // SAFETY: NEON is part of the base, and the caller's contract is 16 readable elements, of which these are four.
+            let halves = unsafe { vld1_u16(source.cast::<u16>().wrapping_add(4 * i)) };
+            // The intrinsic for it is newer than the oldest Rust that is promised.
+            // SAFETY: an instruction of the base that reads one register and writes another one.
+            unsafe {
+                asm!(
+                    "fcvtl {wide:v}.4s, {narrow:v}.4h",
+                    wide = lateout(vreg) *quarter,
+                    narrow = in(vreg) halves,
+                    options(pure, nomem, nostack, preserves_flags)
+                );
+            };
+        }
+        quarters
     }
 
     #[inline(always)]

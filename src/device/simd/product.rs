@@ -2,7 +2,11 @@
 //!
 //! Called by `tile` and `finish`, which check places once and then read and write through addresses.
 
-use super::lanes::LANES;
+use half::f16;
+
+use crate::device::tensor::Element;
+
+use super::lanes::{LANES, Simd};
 use super::view::{View, outside};
 
 /// Places in some memory, none of them behind a known last one, which is all that has to be checked before they are used.
@@ -97,11 +101,36 @@ impl Runs {
     }
 }
 
+/// An element that weights are stored as.
+pub trait Weight: Element {
+    /// Reads 16 of them.
+    ///
+    /// # Safety
+    /// `source` must be valid for reads of 16 elements; any alignment.
+    unsafe fn load_pointer<S: Simd>(s: S, source: *const Self) -> S::F32;
+}
+
+impl Weight for f32 {
+    #[inline(always)]
+    unsafe fn load_pointer<S: Simd>(s: S, source: *const Self) -> S::F32 {
+        // SAFETY: the caller's contract.
+        unsafe { s.load_pointer(source) }
+    }
+}
+
+impl Weight for f16 {
+    #[inline(always)]
+    unsafe fn load_pointer<S: Simd>(s: S, source: *const Self) -> S::F32 {
+        // SAFETY: the caller's contract.
+        unsafe { s.load_pointer_f16(source) }
+    }
+}
+
 /// Packed weights: panels of `[k][16]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Panels<'a> {
+pub struct Panels<'a, W = f32> {
     /// Their memory.
-    pub weights: View<'a, f32>,
+    pub weights: View<'a, W>,
     /// Panels.
     pub panels: usize,
     /// Elements from one panel to the next.
@@ -118,18 +147,18 @@ pub(super) struct Ahead {
 
 /// A product of rows and packed weights, computed in tiles: `sums[r][p·16 + lane] = Σ_k rows[r][k] · panels[p][k][lane]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Product<'a> {
+pub struct Product<'a, W = f32> {
     rows: View<'a, f32>,
     places: Places<'a>,
     pub(super) runs: Runs,
     pub(super) chain: usize,
-    weights: View<'a, f32>,
+    weights: View<'a, W>,
     panels: usize,
     panel_stride: usize,
     pub(super) ahead: Ahead,
 }
 
-impl<'a> Product<'a> {
+impl<'a, W: Weight> Product<'a, W> {
     /// Rows that begin at `places` of `rows`, their terms at `runs`, by panels of `[k][16]` weights. All of them are checked
     /// here, once for all tiles.
     ///
@@ -141,7 +170,7 @@ impl<'a> Product<'a> {
         places: Places<'a>,
         runs: Runs,
         chain: usize,
-        Panels { weights, panels, stride }: Panels<'a>,
+        Panels { weights, panels, stride }: Panels<'a, W>,
     ) -> Self {
         let last_panel = panels.saturating_sub(1).saturating_mul(stride);
         weights.range(last_panel, if panels == 0 { 0 } else { runs.terms().saturating_mul(LANES) });
@@ -193,7 +222,7 @@ impl<'a> Product<'a> {
         &self,
         row: usize,
         panel: usize,
-    ) -> ([*const f32; ROWS], *const f32) {
+    ) -> ([*const f32; ROWS], *const W) {
         if PANELS > self.panels || panel > self.panels - PANELS {
             outside();
         }

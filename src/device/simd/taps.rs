@@ -131,41 +131,49 @@ impl<const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usiz
         self.is_inside
     }
 
-    /// The sums of channels `panel·16…`; those of outputs beyond the block are arbitrary. Each is one chain over rows, then
-    /// columns of taps, whatever the block. `INSIDE` says that the block is inside and the panel whole.
+    /// The sums of part `part` of the channels, 16 each, or 8 in the first lanes if `LOW`; those of outputs beyond the block are
+    /// arbitrary. Each is one chain over rows, then columns of taps, whatever the block. `INSIDE` says that the block is inside
+    /// and the part whole.
     #[inline(always)]
-    pub fn sums<S: Simd, const INSIDE: bool>(&self, s: S, panel: usize) -> [[S::F32; COLUMNS]; ROWS] {
-        let (pixels, channel) = (&self.taps.pixels, panel * LANES);
-        if channel >= pixels.channels || (INSIDE && !(self.is_inside && pixels.channels - channel >= LANES)) {
+    pub fn sums<S: Simd, const INSIDE: bool, const LOW: bool>(
+        &self,
+        s: S,
+        part: usize,
+    ) -> [[S::F32; COLUMNS]; ROWS] {
+        let lanes = const { if LOW { LANES / 2 } else { LANES } };
+        let (pixels, channel) = (&self.taps.pixels, part * lanes);
+        if channel >= pixels.channels || (INSIDE && !(self.is_inside && pixels.channels - channel >= lanes)) {
             outside();
         }
         let count = pixels.channels - channel;
-        if INSIDE || count >= LANES {
-            // SAFETY: 16 channels from `channel` on are inside a pixel, and `sum` reads pixels alone.
-            self.sum::<S, INSIDE>(s, panel, |pixel| unsafe { s.load_pointer(pixel) })
+        if INSIDE || count >= lanes {
+            // SAFETY: so many channels from `channel` on are inside a pixel, and `sum` reads pixels alone.
+            self.sum::<S, INSIDE, LOW>(s, channel, |pixel| unsafe { load::<S, LOW>(s, pixel) })
         } else {
             // SAFETY: as above, with `count` channels.
-            self.sum::<S, INSIDE>(s, panel, |pixel| unsafe { s.load_pointer_partial(pixel, count) })
+            self.sum::<S, INSIDE, LOW>(s, channel, |pixel| unsafe { s.load_pointer_partial(pixel, count) })
         }
     }
 
-    /// [`TapBlock::sums`]; `load` is called for channels `panel·16…` of pixels alone.
+    /// [`TapBlock::sums`]; `load` is called for channels `channel…` of pixels alone.
     #[inline(always)]
-    fn sum<S: Simd, const INSIDE: bool>(
+    fn sum<S: Simd, const INSIDE: bool, const LOW: bool>(
         &self,
         s: S,
-        panel: usize,
+        channel: usize,
         load: impl Fn(*const f32) -> S::F32,
     ) -> [[S::F32; COLUMNS]; ROWS] {
         let window = self.taps.window;
         // The compiler has to see that a whole window is one patch.
         let [rows, columns] = if RUN > 1 { [1; 2] } else { [window.y.kernel, window.x.kernel] };
-        let mut weights = self.taps.weights.pointer().wrapping_add(panel * self.taps.weight_panel_stride);
+        let [panel, lane] = [channel / LANES, channel % LANES];
+        let weights = self.taps.weights.pointer().wrapping_add(panel * self.taps.weight_panel_stride);
+        let mut weights = weights.wrapping_add(lane);
         let mut sums = [[s.splat(0.0); COLUMNS]; ROWS];
         for y in 0..rows as usize {
             for x in 0..columns as usize {
-                let patch = self.patch::<INSIDE>(panel, y, x);
-                self.add_patch::<S, INSIDE>(s, &mut sums, &patch, weights, &load);
+                let patch = self.patch::<INSIDE>(channel, y, x);
+                self.add_patch::<S, INSIDE, LOW>(s, &mut sums, &patch, weights, &load);
                 weights = weights.wrapping_add(RUN * RUN * LANES);
             }
         }
@@ -174,13 +182,13 @@ impl<const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usiz
 
     /// The pixels under the block's runs whose first tap is `(y, x)`.
     #[inline(always)]
-    fn patch<const INSIDE: bool>(&self, panel: usize, y: usize, x: usize) -> Patch {
+    fn patch<const INSIDE: bool>(&self, channel: usize, y: usize, x: usize) -> Patch {
         let (pixels, window) = (&self.taps.pixels, self.taps.window);
         let row = self.first[0].wrapping_add(y * window.y.dilation as usize);
         let column = self.first[1].wrapping_add(x * window.x.dilation as usize);
         let place =
             row.wrapping_mul(pixels.row_stride).wrapping_add(column.wrapping_mul(pixels.pixel_stride));
-        let first = pixels.memory.pointer().wrapping_add(place.wrapping_add(panel * LANES));
+        let first = pixels.memory.pointer().wrapping_add(place.wrapping_add(channel));
         if RUN > 1 {
             let strides = [pixels.row_stride, pixels.pixel_stride];
             return Patch { first, strides, valid: self.valid };
@@ -199,7 +207,7 @@ impl<const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usiz
 
     /// Adds the products of a patch and `RUN × RUN` weights.
     #[inline(always)]
-    fn add_patch<S: Simd, const INSIDE: bool>(
+    fn add_patch<S: Simd, const INSIDE: bool, const LOW: bool>(
         &self,
         s: S,
         sums: &mut [[S::F32; COLUMNS]; ROWS],
@@ -213,7 +221,7 @@ impl<const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usiz
                 unrolled!(C in [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]; (COLUMNS - 1) * STEP + RUN => {
                     if INSIDE || patch.valid[1] & 1 << C != 0 {
                         let pixel = load(pixels.wrapping_add(C * patch.strides[1]));
-                        add_pixel::<S, RUN, STEP, ROWS, COLUMNS>(s, sums, &$weight, pixel, [$row, C]);
+                        add_pixel::<S, RUN, STEP, ROWS, COLUMNS, LOW>(s, sums, &$weight, pixel, [$row, C]);
                     }
                 });
             };
@@ -224,7 +232,7 @@ impl<const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usiz
             let rows = if RUN > 1 { self.taps.window.y.kernel as usize } else { 1 };
             for row in 0..rows {
                 // SAFETY: a patch's weights are inside those that `Taps::new` checked.
-                weight[0] = unsafe { load_row(s, weights.wrapping_add(row * RUN * LANES)) };
+                weight[0] = unsafe { load_row::<S, RUN, LOW>(s, weights.wrapping_add(row * RUN * LANES)) };
                 if patch.valid[0] & 1 << row != 0 {
                     add_row!(0, row, weight);
                 }
@@ -234,7 +242,7 @@ impl<const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usiz
         unrolled!(ROW in [0 1 2 3 4 5 6]; (ROWS - 1) * STEP + RUN => {
             if ROW < RUN {
                 // SAFETY: as above.
-                weight[ROW % RUN] = unsafe { load_row(s, weights.wrapping_add(ROW * RUN * LANES)) };
+                weight[ROW % RUN] = unsafe { load_row::<S, RUN, LOW>(s, weights.wrapping_add(ROW * RUN * LANES)) };
             }
             if INSIDE || patch.valid[0] & 1 << ROW != 0 {
                 add_row!(ROW, ROW, weight);
@@ -250,16 +258,26 @@ struct Patch {
     valid: [u32; 2],
 }
 
+/// Loads 16 channels, or 8 if `LOW`.
+///
+/// # Safety
+/// `source` must be valid for reads of so many elements.
+#[inline(always)]
+unsafe fn load<S: Simd, const LOW: bool>(s: S, source: *const f32) -> S::F32 {
+    // SAFETY: the caller's contract.
+    if LOW { unsafe { s.load_pointer_low(source) } } else { unsafe { s.load_pointer(source) } }
+}
+
 /// Loads a row of weights.
 ///
 /// # Safety
-/// `weights` must be valid for reads of `RUN·16` elements.
+/// `weights` must be valid for reads of 16 elements (8 if `LOW`) at each of `RUN` places, 16 apart.
 #[inline(always)]
-unsafe fn load_row<S: Simd, const RUN: usize>(s: S, weights: *const f32) -> [S::F32; RUN] {
+unsafe fn load_row<S: Simd, const RUN: usize, const LOW: bool>(s: S, weights: *const f32) -> [S::F32; RUN] {
     let mut row = [s.splat(0.0); RUN];
     for (k, weight) in row.iter_mut().enumerate() {
         // SAFETY: `k < RUN`, and the caller's contract.
-        *weight = unsafe { s.load_pointer(weights.wrapping_add(k * LANES)) };
+        *weight = unsafe { load::<S, LOW>(s, weights.wrapping_add(k * LANES)) };
     }
     row
 }
@@ -267,7 +285,14 @@ unsafe fn load_row<S: Simd, const RUN: usize>(s: S, weights: *const f32) -> [S::
 /// Adds the products of the pixel at `[row, column]` of a patch to all sums whose windows lie on it.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "the indices decide which of the sums they are for")]
-fn add_pixel<S: Simd, const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize>(
+fn add_pixel<
+    S: Simd,
+    const RUN: usize,
+    const STEP: usize,
+    const ROWS: usize,
+    const COLUMNS: usize,
+    const LOW: bool,
+>(
     s: S,
     sums: &mut [[S::F32; COLUMNS]; ROWS],
     weight: &[[S::F32; RUN]; RUN],
@@ -280,7 +305,12 @@ fn add_pixel<S: Simd, const RUN: usize, const STEP: usize, const ROWS: usize, co
                 row >= r * STEP && row < r * STEP + RUN && column >= kx && (column - kx) % STEP == 0;
             if is_under && (column - kx) / STEP < COLUMNS {
                 let o = (column - kx) / STEP;
-                sums[r][o] = s.mul_add(pixel, weight[row - r * STEP][kx], sums[r][o]);
+                let weight = weight[row - r * STEP][kx];
+                sums[r][o] = if LOW {
+                    s.mul_add_low(pixel, weight, sums[r][o])
+                } else {
+                    s.mul_add(pixel, weight, sums[r][o])
+                };
             }
         }
     }

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::finish::{End, Sums, Total};
 use super::lanes::{LANES, Simd};
-use super::product::{Ahead, Product};
+use super::product::{Ahead, Product, Weight};
 use super::view::outside;
 
 /// `ROWS × PANELS·16` sums in registers: `tile[r][p] += Σ_k rows[r][k] · panels[p][k]`.
@@ -30,12 +30,12 @@ impl<S: Simd, const ROWS: usize, const PANELS: usize> Tile<S, ROWS, PANELS> {
     /// # Safety
     /// Each row must be valid for reads of the columns, the weights of `columns.len()·16` elements for each panel.
     #[inline(always)]
-    unsafe fn accumulate<const AHEAD: bool, const LOW: bool>(
+    unsafe fn accumulate<W: Weight, const AHEAD: bool, const LOW: bool>(
         &mut self,
         s: S,
         rows: &[*const f32; ROWS],
         columns: Range<usize>,
-        (mut weights, stride): (*const f32, usize),
+        (mut weights, stride): (*const W, usize),
         mut ahead: Ahead,
     ) {
         let mut sums = self.sums;
@@ -43,11 +43,11 @@ impl<S: Simd, const ROWS: usize, const PANELS: usize> Tile<S, ROWS, PANELS> {
             let mut panels = [s.splat(0.0); PANELS];
             for (p, panel) in panels.iter_mut().enumerate() {
                 // SAFETY: 16 weights for each column of each panel are readable, and there is one step for each column.
-                *panel = unsafe { s.load_pointer(weights.wrapping_add(p * stride)) };
+                *panel = unsafe { W::load_pointer(s, weights.wrapping_add(p * stride)) };
             }
             if AHEAD {
                 for p in 0..PANELS {
-                    s.prefetch(weights.wrapping_add(p * stride + ahead.next));
+                    s.prefetch(weights.wrapping_add(p * stride + ahead.next).cast());
                 }
                 ahead.next = ahead.next.wrapping_add(ahead.step).wrapping_sub(LANES);
             }
@@ -71,7 +71,7 @@ impl<S: Simd, const ROWS: usize, const PANELS: usize> Tile<S, ROWS, PANELS> {
 }
 
 /// Which part of a product: `rows` rows from `row` on by `panels` panels from `panel` on. At most [`Simd::TILE_ROWS`] rows and
-/// [`Simd::TILE_PANELS`] panels.
+/// [`Simd::TILE_PANELS`] panels, of a single row [`Simd::ROW_PANELS`].
 #[derive(Clone, Copy, Debug)]
 pub struct TileRange {
     /// The first row.
@@ -89,19 +89,25 @@ pub struct TileRange {
 /// The totals of chains are kept in `sums` while others are summed; where `sums` has begun, what it holds is the total of terms
 /// before the product's.
 #[inline(always)]
-pub fn multiply_tile<S: Simd, E: End>(s: S, product: &Product<'_>, tile: TileRange, sums: Sums<'_>, end: &E) {
+pub fn multiply_tile<S: Simd, W: Weight, E: End>(
+    s: S,
+    product: &Product<'_, W>,
+    tile: TileRange,
+    sums: Sums<'_>,
+    end: &E,
+) {
     let ahead = const { S::PREFETCHES } && product.ahead.step > 0;
     let low = end.lanes(tile.panel + tile.panels) <= LANES / 2;
     macro_rules! select {
         ($panels:literal: $($rows:literal)*) => {
             match tile.rows {
-                $($rows => if const { $rows <= S::TILE_ROWS && $panels <= S::TILE_PANELS } {
+                $($rows => if const { fits::<S>($rows, $panels) } {
                     if low {
-                        sum_rows::<S, E, $rows, $panels, false, true>(s, product, tile, sums, end)
+                        sum_rows::<S, W, E, $rows, $panels, false, true>(s, product, tile, sums, end)
                     } else if ahead {
-                        sum_rows::<S, E, $rows, $panels, true, false>(s, product, tile, sums, end)
+                        sum_rows::<S, W, E, $rows, $panels, true, false>(s, product, tile, sums, end)
                     } else {
-                        sum_rows::<S, E, $rows, $panels, false, false>(s, product, tile, sums, end)
+                        sum_rows::<S, W, E, $rows, $panels, false, false>(s, product, tile, sums, end)
                     }
                 } else {
                     outside()
@@ -113,14 +119,29 @@ pub fn multiply_tile<S: Simd, E: End>(s: S, product: &Product<'_>, tile: TileRan
     match tile.panels {
         1 => select!(1: 1 2 3 4 5 6 7 8 9 10 11 12),
         2 => select!(2: 1 2 3 4 5 6 7 8 9 10 11 12),
+        3 => select!(3: 1),
+        4 => select!(4: 1),
         _ => outside(),
     }
 }
 
+/// Is there a tile of so many rows and panels?
+const fn fits<S: Simd>(rows: usize, panels: usize) -> bool {
+    rows <= S::TILE_ROWS && panels <= if rows == 1 { S::ROW_PANELS } else { S::TILE_PANELS }
+}
+
 /// [`multiply_tile`] of a constant size.
-fn sum_rows<S: Simd, E: End, const ROWS: usize, const PANELS: usize, const AHEAD: bool, const LOW: bool>(
+fn sum_rows<
+    S: Simd,
+    W: Weight,
+    E: End,
+    const ROWS: usize,
+    const PANELS: usize,
+    const AHEAD: bool,
+    const LOW: bool,
+>(
     s: S,
-    product: &Product<'_>,
+    product: &Product<'_, W>,
     range: TileRange,
     sums: Sums<'_>,
     end: &E,
@@ -148,7 +169,7 @@ fn sum_rows<S: Simd, E: End, const ROWS: usize, const PANELS: usize, const AHEAD
                         // SAFETY: the columns lie inside a run, and `Product::new` checked all runs of the farthest row and
                         // the panels for the terms of all runs, which advance the weights.
                         unsafe {
-                            tile.accumulate::<AHEAD, LOW>(
+                            tile.accumulate::<W, AHEAD, LOW>(
                                 s,
                                 &rows,
                                 column..column + k,

@@ -18,7 +18,7 @@ impl<'a> View<'a, f32> {
     /// The `count` vectors that begin at `start`, `start + stride`, …
     #[inline(always)]
     pub fn vectors(&self, start: usize, stride: usize, count: usize) -> Vectors<'a> {
-        let first = self.range(start, reach(stride, count)).pointer();
+        let first = self.range(start, reach(stride, count, LANES)).pointer();
         Vectors { first, stride, count, memory: PhantomData }
     }
 }
@@ -35,9 +35,9 @@ impl Vectors<'_> {
     }
 }
 
-/// `count` writable vectors of 16 elements, one `stride` behind the other.
+/// `count` writable vectors of `WIDTH` elements, 16 or 8, one `stride` behind the other.
 #[derive(Clone, Copy, Debug)]
-pub struct VectorsMut<'a> {
+pub struct VectorsMut<'a, const WIDTH: usize = LANES> {
     first: *mut f32,
     stride: usize,
     count: usize,
@@ -47,28 +47,40 @@ pub struct VectorsMut<'a> {
 impl<'a> ViewMut<'a, f32> {
     /// The `count` vectors that begin at `start`, `start + stride`, …
     #[inline(always)]
-    pub fn vectors(&self, start: usize, stride: usize, count: usize) -> VectorsMut<'a> {
-        let first = self.range(start, reach(stride, count)).pointer();
+    pub fn vectors<const WIDTH: usize>(
+        &self,
+        start: usize,
+        stride: usize,
+        count: usize,
+    ) -> VectorsMut<'a, WIDTH> {
+        const { assert!(WIDTH == LANES || WIDTH == LANES / 2) };
+        let first = self.range(start, reach(stride, count, WIDTH)).pointer();
         VectorsMut { first, stride, count, memory: PhantomData }
     }
 }
 
-impl VectorsMut<'_> {
-    /// Writes vector `i`.
+impl<const WIDTH: usize> VectorsMut<'_, WIDTH> {
+    /// Writes vector `i`: the first lanes of `x`.
     #[inline(always)]
     pub fn store<S: Simd>(&self, s: S, i: usize, x: S::F32) {
         if i >= self.count {
             outside();
         }
-        // SAFETY: `ViewMut::vectors` checked the memory up to the end of the last vector, and `i` is not behind that one.
-        unsafe { s.store_pointer(self.first.wrapping_add(i * self.stride), x) }
+        let target = self.first.wrapping_add(i * self.stride);
+        if const { WIDTH == LANES } {
+            // SAFETY: `ViewMut::vectors` checked the memory up to the end of the last vector, and `i` is not behind that one.
+            unsafe { s.store_pointer(target, x) }
+        } else {
+            // SAFETY: as above.
+            unsafe { s.store_pointer_partial(target, x, WIDTH) }
+        }
     }
 }
 
 /// Elements from the first vector's start to the last one's end; saturated, so that it is refused.
 #[inline(always)]
-const fn reach(stride: usize, count: usize) -> usize {
-    if count == 0 { 0 } else { (count - 1).saturating_mul(stride).saturating_add(LANES) }
+const fn reach(stride: usize, count: usize, width: usize) -> usize {
+    if count == 0 { 0 } else { (count - 1).saturating_mul(stride).saturating_add(width) }
 }
 
 #[cfg(test)]
@@ -80,7 +92,7 @@ mod tests {
     fn vectors_are_where_their_stride_says() {
         let mut memory = [0.0; 40];
         let view = ViewMut::new(&mut memory);
-        view.vectors(3, 20, 2).store(Portable, 1, Portable.splat(2.0));
+        view.vectors::<LANES>(3, 20, 2).store(Portable, 1, Portable.splat(2.0));
         assert_eq!(Portable.to_array(view.as_view().vectors(22, 1, 3).load(Portable, 1)), [2.0; LANES]);
         assert_eq!(memory.map(|x| x > 0.0), core::array::from_fn(|i| (23..39).contains(&i)));
     }

@@ -67,6 +67,18 @@ impl Rows {
         if last > u32::MAX as u64 { None } else { Some(last as u32) }
     }
 
+    /// Do the rows exist whole, with every element at its own place? Channels lie inside a pixel, pixels inside a row, rows inside a
+    /// picture. So an operand has no more elements than its memory, whatever its size says, and its rows share none.
+    pub const fn is_whole(&self, extent: &Extent) -> bool {
+        let Extent { n, h, w, c } = *extent;
+        if n == 0 || h == 0 || w == 0 || c == 0 {
+            return false;
+        }
+        let row_len = nested(w, self.pixel_stride, c as u64);
+        let image_len = nested(h, self.row_stride, row_len);
+        nested(n, self.image_stride, image_len) < u64::MAX && self.first_row == 0 && self.ring_rows >= h
+    }
+
     /// Are the elements of `extent` one gapless run?
     pub const fn is_contiguous(&self, extent: &Extent) -> bool {
         self.pixel_stride == extent.c
@@ -75,6 +87,15 @@ impl Rows {
             && (extent.n <= 1 || self.image_stride as u64 == self.row_stride as u64 * extent.h as u64)
             && (self.ring_rows >= extent.h && self.first_row == 0)
     }
+}
+
+/// The length of `count` things of length `len` that begin `stride` apart: `(count − 1)·stride + len`. [`u64::MAX`] where neighbours
+/// share a place, or where things do already.
+const fn nested(count: u32, stride: u32, len: u64) -> u64 {
+    if len == u64::MAX || (count > 1 && (stride as u64) < len) {
+        return u64::MAX;
+    }
+    ((count - 1) as u64 * stride as u64).saturating_add(len)
 }
 
 /// A channel range of an operand: a whole tensor, or one part of a concatenation.

@@ -60,7 +60,7 @@ pub fn conv_algorithm(
     }
     let mut best = (ConvAlgorithm::Im2col, direct_cycles(input.c, output));
     for (algorithm, tile) in [(ConvAlgorithm::Winograd2x2, &TWO), (ConvAlgorithm::Winograd4x4, &FOUR)] {
-        let is_allowed = options.winograd && (tile.is_exact || !options.exact);
+        let is_allowed = options.winograd && !options.low_memory && (tile.is_exact || !options.exact);
         if is_allowed && suits(algorithm) {
             let cycles = tile.cycles(input, output);
             if cycles < best.1 {

@@ -6,31 +6,32 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytemuck::{Pod, Zeroable, bytes_of};
+use half::f16;
 
 use crate::device::program::record::{
-    ALIGN, Buffer, BufferClass, FLAG_PARALLEL, Header, LAYOUT_PANELS_OF_16, MAGIC, NONE, Place, Port, Space,
-    Span, StepHead, VERSION,
+    ALIGN, Buffer, BufferClass, CAPABILITY_F16_WEIGHTS, CAPABILITY_OVERLAP, Header, LAYOUT_PANELS_OF_16,
+    MAGIC, NONE, Place, Port, Space, Span, StepHead, VERSION,
 };
 use crate::device::program::{Program, seal};
 use crate::device::tensor::{MAX_RANK, Segment};
 use crate::host::graph::{Constant, Floats, Graph};
-use crate::host::memory::Placement;
 use crate::host::{Error, ErrorKind, Result};
 
-use super::pack::pack;
+use super::pack::{TooLarge, pack};
+use super::place::Plan;
 use super::schedule::{self, DTYPE, Recipe, Schedule, Step};
 use super::{AlignedBytes, MemoryLimit};
 
-/// The program of a schedule whose buffer `i` lies at `placement.offsets[i]`; read back and checked.
+/// The program of a schedule whose buffer `i` lies at `plan.offsets[i]`; read back and checked.
 pub(super) fn emit(
     graph: &Graph,
     schedule: &Schedule,
-    placement: &Placement,
+    plan: &Plan,
     limit: MemoryLimit,
 ) -> Result<AlignedBytes> {
     let mut names = Names::default();
-    let offsets = &placement.offsets;
-    let (constants, weights_len) = constant_spans(schedule)?;
+    let offsets = &plan.offsets;
+    let (constants, weights_len) = constant_places(schedule)?;
     let mut head = Vec::new();
     for port in schedule.inputs.iter().chain(&schedule.outputs) {
         put(&mut head, &port_record(port, offsets, &mut names));
@@ -39,9 +40,10 @@ pub(super) fn emit(
         put(&mut head, &buffer_record(buffer, offset));
     }
     let mut steps = Vec::new();
-    for step in &schedule.steps {
-        write_step(&mut steps, step, offsets, &constants, &mut names)?;
+    for (step, flags) in schedule.steps.iter().zip(&plan.flags) {
+        write_step(&mut steps, (step, *flags), offsets, &constants, &mut names)?;
     }
+    let has_f16 = constants.iter().any(|place| place.space == Space::ConstantsF16 as u32);
 
     let names_offset = size_of::<Header>() + head.len();
     let head_len = names_offset + names.text.len();
@@ -51,6 +53,7 @@ pub(super) fn emit(
     let header = Header {
         magic: MAGIC,
         version: VERSION,
+        capabilities: capabilities(plan, has_f16),
         weight_layout: LAYOUT_PANELS_OF_16,
         head_len: fits(head_len)?,
         steps: Span { offset: fits(steps_offset)?, len: fits(steps.len())? },
@@ -59,7 +62,7 @@ pub(super) fn emit(
         output_count: fits(schedule.outputs.len())?,
         buffer_count: fits(schedule.buffers.len())?,
         step_count: fits(schedule.steps.len())?,
-        arena_len: placement.arena_len,
+        arena_len: plan.arena_len,
         scratch_len: scratches.map(|buffer| buffer.len).max().unwrap_or(0),
         names: Span { offset: fits(names_offset)?, len: fits(names.text.len())? },
         ..Header::zeroed()
@@ -74,12 +77,7 @@ pub(super) fn emit(
     for (offset, section) in sections.into_iter().chain([(steps_offset, steps.as_slice())]) {
         bytes[offset..offset + section.len()].copy_from_slice(section);
     }
-    let weights = bytemuck::cast_slice_mut(&mut bytes[weights_offset..]);
-    for ((recipe, len), span) in schedule.constants.iter().zip(&constants) {
-        pack(graph, recipe, &mut weights[span.offset as usize / DTYPE.bytes()..][..len as usize]);
-    }
-    let floats = |(recipe, _): (Recipe, u32)| graph.floats(recipe.value());
-    schedule.constants.iter().filter_map(floats).try_for_each(Floats::check)?;
+    write_constants(graph, schedule, &constants, &mut bytes[weights_offset..])?;
     seal(&mut bytes);
     match Program::from_sealed(&bytes) {
         Ok(_) => Ok(bytes),
@@ -99,16 +97,41 @@ fn constant_bytes(graph: &Graph) -> u64 {
 }
 
 /// Where each constant lies in the section of weights, and the section's length.
-fn constant_spans(schedule: &Schedule) -> Result<(Vec<Span>, u32)> {
-    let mut spans = Vec::new();
+fn constant_places(schedule: &Schedule) -> Result<(Vec<Place>, u32)> {
+    let mut places = Vec::new();
     let mut end = 0u32;
-    for (_, len) in schedule.constants.iter() {
+    for (recipe, len) in schedule.constants.iter() {
+        let space = recipe.space();
         let offset = end.checked_next_multiple_of(ALIGN as u32).ok_or_else(program_too_large)?;
-        let len = DTYPE.bytes_of(len).ok_or_else(program_too_large)?;
+        let len = space.dtype().bytes_of(len).ok_or_else(program_too_large)?;
         end = offset.checked_add(len).ok_or_else(program_too_large)?;
-        spans.push(Span { offset, len });
+        places.push(Place { space: space as u32, offset, len, buffer: NONE });
     }
-    Ok((spans, end))
+    Ok((places, end))
+}
+
+/// Packs all constants into the section of weights.
+fn write_constants(graph: &Graph, schedule: &Schedule, places: &[Place], weights: &mut [u8]) -> Result<()> {
+    for ((recipe, _), place) in schedule.constants.iter().zip(places) {
+        let out = &mut weights[place.offset as usize..][..place.len as usize];
+        pack(graph, recipe, out).map_err(|large| too_large_for_f16(graph, schedule, recipe, large))?;
+    }
+    let floats = |(recipe, _): (Recipe, u32)| graph.floats(recipe.value());
+    schedule.constants.iter().filter_map(floats).try_for_each(Floats::check)
+}
+
+/// A weight that `f16` cannot hold, at the node that multiplies by it.
+fn too_large_for_f16(graph: &Graph, schedule: &Schedule, recipe: Recipe, TooLarge(x): TooLarge) -> Error {
+    let id = schedule.constants.iter().position(|(other, _)| other == recipe);
+    let reads = |step: &&Step| step.places.iter().flatten().any(|place| Some(place.0 as usize) == id);
+    let weight = &graph.value(recipe.value()).name;
+    let reason = format!("weight '{weight}' holds {x}, and f16 ends at ±{}", f16::MAX);
+    let error = Error::new(ErrorKind::Limit, reason)
+        .remedy("compile without f16 weights, or scale the weight down and what follows up");
+    match schedule.steps.iter().find(reads) {
+        Some(step) => error.at_node(&step.name, &format!("{:?}", step.code)),
+        None => error,
+    }
 }
 
 fn port_record(port: &schedule::Port, offsets: &[u32], names: &mut Names) -> Port {
@@ -124,6 +147,12 @@ fn port_record(port: &schedule::Port, offsets: &[u32], names: &mut Names) -> Por
     }
 }
 
+/// What a runtime must know to run the program.
+fn capabilities(plan: &Plan, has_f16: bool) -> u64 {
+    let overlap = if plan.overlaps() { CAPABILITY_OVERLAP } else { 0 };
+    overlap | if has_f16 { CAPABILITY_F16_WEIGHTS } else { 0 }
+}
+
 fn buffer_record(buffer: &schedule::Buffer, offset: u32) -> Buffer {
     let (first_step, last_step) = buffer.life;
     Buffer { offset, len: buffer.len, first_step, last_step, class: buffer.class as u16, region: 0 }
@@ -132,9 +161,9 @@ fn buffer_record(buffer: &schedule::Buffer, offset: u32) -> Buffer {
 /// Appends the record of a step.
 fn write_step(
     out: &mut Vec<u8>,
-    step: &Step,
+    (step, flags): (&Step, u16),
     offsets: &[u32],
-    constants: &[Span],
+    constants: &[Place],
     names: &mut Names,
 ) -> Result<()> {
     let start = out.len();
@@ -148,7 +177,7 @@ fn write_step(
     let head = StepHead {
         len: 0,
         operator: step.code as u16,
-        flags: FLAG_PARALLEL,
+        flags,
         params_len: step.params.len() as u16,
         segments,
         places: (step.places.len() + usize::from(step.weights.is_some())) as u16,
@@ -161,11 +190,7 @@ fn write_step(
     let weights = step.weights.iter().map(|segment| arena_place(segment, offsets));
     weights.for_each(|place| put(out, &place));
     for place in &step.places {
-        let place = place.map_or(Place::ABSENT, |id| {
-            let Span { offset, len } = constants[id.0 as usize];
-            Place { space: Space::Constants as u32, offset, len, buffer: NONE }
-        });
-        put(out, &place);
+        put(out, &place.map_or(Place::ABSENT, |id| constants[id.0 as usize]));
     }
     let len = fits(out.len() - start)?;
     out[start..start + size_of::<u32>()].copy_from_slice(&len.to_le_bytes());

@@ -7,14 +7,13 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use crate::device::memory::{Direction, Order, place, sort};
-use crate::device::program::record::BufferClass;
 use crate::host::graph::Graph;
 use crate::host::memory::Certificate;
 use crate::host::{Error, ErrorKind, Result};
 
+use super::order::Planned;
 use super::place::Lives;
-use super::schedule::Schedule;
-use super::{CompileOptions, Techniques, scheduled};
+use super::{CompileOptions, Techniques};
 
 /// The memory of a network with the techniques up to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,15 +48,21 @@ pub struct Gain {
 /// # Errors
 /// Those of [`compile`](super::compile).
 pub fn gains(graph: &Graph, options: &CompileOptions) -> Result<Vec<Gain>> {
-    let with = |techniques| scheduled(graph, &options.clone().techniques(techniques));
-    let (_, plain) = with(Techniques::NONE)?;
+    let with = |techniques| {
+        let options = options.clone().techniques(techniques);
+        super::planned(graph, &options).map(|(_, planned)| (planned, options.overlaps()))
+    };
+    let (plain, _) = with(Techniques::NONE)?;
     let mut gains = Vec::from([
         Gain::new("every buffer apart", &plain, apart)?,
         Gain::new("reuse over time, greedy", &plain, greedy)?,
-        Gain::planned("reuse over time, best found", &plain)?,
+        Gain::planned("reuse over time, best found", &plain, false)?,
     ]);
-    for (technique, techniques) in Techniques::LADDER {
-        gains.push(Gain::planned(format!("+ {technique}"), &with(techniques)?.1)?);
+    // Overlap is for those who ask for little memory.
+    let offered = |techniques: &Techniques| !techniques.overlap || options.low_memory;
+    for (technique, techniques) in Techniques::LADDER.into_iter().filter(|(_, all)| offered(all)) {
+        let (planned, overlaps) = with(techniques)?;
+        gains.push(Gain::planned(format!("+ {technique}"), &planned, overlaps)?);
     }
     Ok(gains)
 }
@@ -66,34 +71,27 @@ impl Gain {
     /// A plan by a planner that does not say how good it is.
     fn new(
         technique: &'static str,
-        schedule: &Schedule,
+        planned: &Planned,
         arena_len: impl Fn(&Lives) -> Result<u64>,
     ) -> Result<Self> {
         Ok(Self {
             technique: technique.into(),
-            activation_bytes: arena_len(&activations(schedule))?,
-            arena_bytes: arena_len(&Lives::of(schedule))?,
+            activation_bytes: arena_len(&Lives::of_activations(&planned.schedule, false))?,
+            arena_bytes: arena_len(&Lives::of(&planned.schedule, false))?,
             certificate: None,
         })
     }
 
     /// The compiler's own plan.
-    fn planned(technique: impl Into<Cow<'static, str>>, schedule: &Schedule) -> Result<Self> {
-        let placement = activations(schedule).place()?;
+    fn planned(technique: impl Into<Cow<'static, str>>, planned: &Planned, overlaps: bool) -> Result<Self> {
+        let activations = Lives::of_activations(&planned.schedule, overlaps).place()?;
         Ok(Self {
             technique: technique.into(),
-            activation_bytes: placement.arena_len.into(),
-            arena_bytes: Lives::of(schedule).place()?.arena_len.into(),
-            certificate: Some(placement.certificate),
+            activation_bytes: activations.arena_len.into(),
+            arena_bytes: planned.plan.arena_len.into(),
+            certificate: Some(activations.certificate),
         })
     }
-}
-
-/// All buffers but the scratch.
-fn activations(schedule: &Schedule) -> Lives {
-    let mut schedule = Schedule { buffers: schedule.buffers.clone(), ..Schedule::default() };
-    schedule.buffers.retain(|buffer| buffer.class != BufferClass::Scratch);
-    Lives::of(&schedule)
 }
 
 /// The bytes of all buffers.

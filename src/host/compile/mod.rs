@@ -1,4 +1,4 @@
-//! Compiles a graph into a program: `keep → optimize → legalize → order → lower → place → emit`.
+//! Compiles a graph into a program: `keep → optimize → legalize → lower → order → share → place → emit`.
 //!
 //! Flows in: a [`Graph`] from an importer or the builder; flows out: a [`Compiled`] program, already read back and checked
 //! ([`Inspection`](crate::host::report::Inspection) shows what was decided). There is one path for all targets; the host itself runs what it compiles here.
@@ -24,6 +24,7 @@ use crate::device::tensor::ModelLayout;
 
 use super::graph::Graph;
 use super::memory::Certificate;
+use super::memory::order::Peaks;
 use super::optimize::{legalize, optimize_without};
 use super::{Error, ErrorKind, Result};
 
@@ -33,8 +34,7 @@ pub use gains::{Gain, gains};
 pub use limit::MemoryLimit;
 pub use techniques::Techniques;
 
-use place::Lives;
-use schedule::Schedule;
+use order::Planned;
 
 /// What the caller may choose. The default is what `salto compile` does without flags.
 #[derive(Clone, Debug)]
@@ -43,6 +43,9 @@ pub struct CompileOptions {
     optimize: bool,
     winograd: bool,
     exact: bool,
+    low_memory: bool,
+    keep_input: bool,
+    f16: bool,
     techniques: Techniques,
     limit: MemoryLimit,
 }
@@ -54,6 +57,9 @@ impl Default for CompileOptions {
             optimize: true,
             winograd: true,
             exact: false,
+            low_memory: false,
+            keep_input: false,
+            f16: false,
             techniques: Techniques::ALL,
             limit: MemoryLimit::default(),
         }
@@ -106,11 +112,53 @@ impl CompileOptions {
         Self { exact, ..self }
     }
 
+    /// Does little memory come before speed? (`false` unless said otherwise.) Then convolutions do without Winograd's algorithm, and
+    /// where the arena becomes smaller by it, a step writes its output over rows of its input that it has consumed: such a step runs
+    /// on one thread, a few rows at a time. The results are those of a program without overlap, bit by bit.
+    #[must_use]
+    pub fn low_memory(self, low_memory: bool) -> Self {
+        Self { low_memory, ..self }
+    }
+
+    /// Do inputs stay as they were given, to the end of a run? (`false` unless said otherwise: their memory is used again as soon as
+    /// they were read for the last time.)
+    #[must_use]
+    pub fn keep_input(self, keep_input: bool) -> Self {
+        Self { keep_input, ..self }
+    }
+
+    /// Are the weights of dense layers and of direct convolutions stored as `f16`, in half of the room? (`false` unless said
+    /// otherwise.) Dense layers of few rows take half of the time, too, as they wait for their weights alone. Arithmetic stays in
+    /// `f32`; each weight is rounded once, by 2⁻¹¹ of itself at most (below 2⁻¹⁴ by 2⁻²⁵), with the same bits at every SIMD level.
+    /// Weights of Winograd's algorithm, which are transformed, stay `f32`: without [it](Self::winograd) their layers take part.
+    ///
+    /// ```
+    /// use salto::Model;
+    /// use salto::host::compile::CompileOptions;
+    /// use salto::host::import::onnx::{ImportOptions, import_file};
+    ///
+    /// let graph = import_file("examples/digits/digits.onnx", &ImportOptions::default())?;
+    /// let options = CompileOptions::default().winograd(false);
+    /// let whole = Model::from_graph_with(&graph, &options)?;
+    /// let half = Model::from_graph_with(&graph, &options.f16(true))?;
+    /// assert!(half.program_bytes().len() < whole.program_bytes().len() * 6 / 10);
+    /// # Ok::<(), salto::Error>(())
+    /// ```
+    #[must_use]
+    pub fn f16(self, f16: bool) -> Self {
+        Self { f16, ..self }
+    }
+
     /// Which techniques save memory ([`Techniques::ALL`], unless said otherwise). They do not change answers, but for the
     /// rounding that the optimiser's passes allow themselves.
     #[must_use]
     pub fn techniques(self, techniques: Techniques) -> Self {
         Self { techniques, ..self }
+    }
+
+    /// May outputs lie over rows of their inputs that are consumed?
+    pub(super) fn overlaps(&self) -> bool {
+        self.low_memory && self.techniques.overlap
     }
 
     /// How much memory the network may take, and on how many threads (4 GiB on one, unless said otherwise).
@@ -130,6 +178,7 @@ impl CompileOptions {
 pub struct Compiled {
     bytes: AlignedBytes,
     certificate: Certificate,
+    peaks: Peaks,
 }
 
 impl Compiled {
@@ -147,22 +196,26 @@ impl Compiled {
     pub const fn certificate(&self) -> Certificate {
         self.certificate
     }
+
+    /// What the order of its steps has gained.
+    pub const fn peaks(&self) -> Peaks {
+        self.peaks
+    }
 }
 
 /// Compiles a graph.
 ///
 /// # Errors
-/// The graph contradicts itself or has no output; a tensor to keep does not exist; an operator needs a constant where the graph
+/// The graph contradicts itself or has no output; a weight is too large for [`CompileOptions::f16`]; a tensor to keep does not exist; an operator needs a constant where the graph
 /// has none; something is too large for 32-bit addresses, or would take more memory than is allowed.
 pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Compiled> {
-    let (graph, schedule) = scheduled(graph, options)?;
-    let placement = Lives::of(&schedule).place()?;
-    let bytes = emit::emit(&graph, &schedule, &placement, options.limit)?;
-    Ok(Compiled { bytes, certificate: placement.certificate })
+    let (graph, Planned { schedule, plan, peaks }) = planned(graph, options)?;
+    let bytes = emit::emit(&graph, &schedule, &plan, options.limit)?;
+    Ok(Compiled { bytes, certificate: plan.certificate, peaks })
 }
 
-/// The graph that is compiled in the end, and its schedule.
-fn scheduled(graph: &Graph, options: &CompileOptions) -> Result<(Graph, Schedule)> {
+/// The graph that is compiled in the end, and its schedule with the memory plan.
+fn planned(graph: &Graph, options: &CompileOptions) -> Result<(Graph, Planned)> {
     graph.validate()?;
     let mut graph = graph.clone();
     keep(&mut graph, &options.keep)?;
@@ -170,22 +223,9 @@ fn scheduled(graph: &Graph, options: &CompileOptions) -> Result<(Graph, Schedule
         optimize_without(&mut graph, options.techniques.passes_left_out())?;
     }
     legalize(&mut graph)?;
-    let schedule = smallest_schedule(&graph, options)?;
-    Ok((graph, schedule))
-}
-
-/// The schedule of the order that needs the least memory; the first of several.
-fn smallest_schedule(graph: &Graph, options: &CompileOptions) -> Result<Schedule> {
-    let mut best: Option<(u32, Schedule)> = None;
-    let orders = if options.techniques.order { usize::MAX } else { 1 };
-    for order in order::candidates(graph)?.into_iter().take(orders) {
-        let schedule = lower::lower(graph, &order, options)?;
-        let bound = Lives::of(&schedule).bound()?;
-        if best.as_ref().is_none_or(|(least, _)| bound < *least) {
-            best = Some((bound, schedule));
-        }
-    }
-    best.map(|(_, schedule)| schedule).ok_or_else(|| Error::new(ErrorKind::Invalid, "the graph has no order"))
+    let schedule = lower::lower(&graph, &graph.order()?, options)?;
+    let planned = order::planned(schedule, options)?;
+    Ok((graph, planned))
 }
 
 /// Makes named tensors outputs.

@@ -4,8 +4,12 @@
 //! squares of rows and terms are turned in the first-level cache: rows often lie a power of two apart, and all their lines would
 //! drive each other out of it.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use crate::device::kernel::{winograd_2x2_transform, winograd_4x4_transform};
 use crate::device::simd::{LANES, Level};
@@ -16,12 +20,20 @@ use super::schedule::Recipe;
 /// Inputs whose filters are turned together: a cache line of them.
 const INPUTS: usize = 16;
 
-/// Fills `out` (zeros, of the length that the kernel asks for) with the constant of a recipe.
-pub(super) fn pack(graph: &Graph, recipe: Recipe, out: &mut [f32]) {
+/// A finite weight that is no finite `f16`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct TooLarge(pub(super) f32);
+
+/// Fills `out` (zeros, of the length that the kernel asks for, in elements of the recipe's type) with the constant of a recipe.
+pub(super) fn pack(graph: &Graph, recipe: Recipe, out: &mut [u8]) -> Result<(), TooLarge> {
     let value = recipe.value();
-    let Some(floats) = graph.floats(value) else { return };
+    let Some(floats) = graph.floats(value) else { return Ok(()) };
     let shape = graph.shape(value);
     let outputs = shape.dims().first().copied().unwrap_or(0) as usize;
+    if let Recipe::PanelsF16 { groups, .. } = recipe {
+        return pack_panels_f16(floats, outputs, groups as usize, bytemuck::cast_slice_mut(out));
+    }
+    let out: &mut [f32] = bytemuck::cast_slice_mut(out);
     match recipe {
         Recipe::Plain(_) | Recipe::Channels(_) => {
             let mut buffer = Vec::new();
@@ -34,21 +46,42 @@ pub(super) fn pack(graph: &Graph, recipe: Recipe, out: &mut [f32]) {
         Recipe::Winograd2x2(_) => pack_winograd(floats, shape.dims(), winograd_2x2_transform, out),
         Recipe::Winograd4x4(_) => pack_winograd(floats, shape.dims(), winograd_4x4_transform, out),
         Recipe::Transposed { groups, .. } => pack_transposed(floats, shape.dims(), groups as usize, out),
+        Recipe::PanelsF16 { .. } => {}
     }
+    Ok(())
 }
 
 /// `[output][k]` to `[group][panel][k][16 outputs]`.
 fn pack_panels(weight: &Floats, outputs: usize, groups: usize, out: &mut [f32]) {
     let terms = weight.len() / outputs.max(1);
-    let group_outputs = outputs / groups.max(1);
-    let mut panels = out.chunks_exact_mut((terms * LANES).max(1));
     let mut buffer = Vec::new();
-    for first in (0..outputs).step_by(group_outputs.max(1)) {
-        for (start, panel) in (first..first + group_outputs).step_by(LANES).zip(&mut panels) {
-            let end = (start + LANES).min(first + group_outputs);
-            pack_panel(weight.rows(start..end, terms, &mut buffer), terms, panel);
-        }
+    for (rows, panel) in panels(outputs, groups).zip(out.chunks_exact_mut((terms * LANES).max(1))) {
+        pack_panel(weight.rows(rows, terms, &mut buffer), terms, panel);
     }
+}
+
+/// [`pack_panels`] as `f16`, each weight rounded to the nearest.
+fn pack_panels_f16(weight: &Floats, outputs: usize, groups: usize, out: &mut [f16]) -> Result<(), TooLarge> {
+    let terms = weight.len() / outputs.max(1);
+    let (mut buffer, mut whole) = (Vec::new(), vec![0.0; terms * LANES]);
+    for (rows, panel) in panels(outputs, groups).zip(out.chunks_exact_mut((terms * LANES).max(1))) {
+        let rows = weight.rows(rows, terms, &mut buffer);
+        if let Some(&large) = rows.iter().find(|x| x.is_finite() && x.abs() > f16::MAX.to_f32_const()) {
+            return Err(TooLarge(large));
+        }
+        pack_panel(rows, terms, &mut whole);
+        panel.convert_from_f32_slice(&whole);
+    }
+    Ok(())
+}
+
+/// The outputs of each panel: up to sixteen of one group.
+fn panels(outputs: usize, groups: usize) -> impl Iterator<Item = Range<usize>> {
+    let group_outputs = (outputs / groups.max(1)).max(1);
+    (0..outputs).step_by(group_outputs).flat_map(move |first| {
+        let end = first + group_outputs;
+        (first..end).step_by(LANES).map(move |start| start..(start + LANES).min(end))
+    })
 }
 
 /// Up to sixteen rows `[output][k]` to `[k][16 outputs]`.
@@ -127,7 +160,6 @@ fn turned(filters: &[f32], inputs: usize, chosen: Range<usize>) -> [Filters; INP
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
 
     #[test]
     fn panels_hold_sixteen_outputs_side_by_side() {
@@ -140,6 +172,24 @@ mod tests {
             assert_eq!(out[(panel * 3 + k) * LANES + lane], weight[output * 3 + k]);
         }
         assert_eq!(out.iter().filter(|&&x| x == 0.0).count(), out.len() - weight.len());
+    }
+
+    #[test]
+    fn weights_as_f16_lie_where_others_do() {
+        let weight: Floats = (0..34 * 3).map(|i| i as f32 / 7.0).collect::<Vec<_>>().into();
+        let (mut whole, mut half) = (vec![0.0; 4 * 3 * LANES], vec![f16::ZERO; 4 * 3 * LANES]);
+        pack_panels(&weight, 34, 2, &mut whole);
+        pack_panels_f16(&weight, 34, 2, &mut half).unwrap();
+        assert!(whole.iter().zip(&half).all(|(x, half)| f16::from_f32(*x) == *half));
+    }
+
+    #[test]
+    fn weights_beyond_f16_are_told() {
+        let mut out = [f16::ZERO; LANES];
+        let mut packed = |x: f32| pack_panels_f16(&vec![1.0, x].into(), 2, 1, &mut out);
+        assert_eq!(packed(-65_504.0), Ok(()));
+        assert_eq!(packed(f32::INFINITY), Ok(()));
+        assert_eq!(packed(-65_505.0), Err(TooLarge(-65_505.0)));
     }
 
     #[test]

@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 
 use bytemuck::Pod;
 
-use crate::device::program::record::{BufferClass, OpCode};
+use crate::device::program::record::{BufferClass, OpCode, Space};
 use crate::device::tensor::{DType, ModelLayout, Segment, Shape};
 use crate::host::graph::ValueId;
 use crate::host::{Error, ErrorKind, Result};
 
-/// The type of all tensors and constants of a program.
+/// The type of all tensors of a program, and of its constants unless their recipe says another one.
 pub(super) const DTYPE: DType = DType::F32;
 
 /// All that a program does, in order, without addresses.
@@ -70,6 +70,9 @@ pub(super) struct Step {
     pub(super) weights: Option<Segment>,
     /// The scratch's buffer.
     pub(super) scratch: Option<u32>,
+    /// Buffers as long as the output's, each read by this step from end to end, that the output may be written over if nobody
+    /// reads them later: the preferred one first.
+    pub(super) over: Vec<u32>,
 }
 
 impl Step {
@@ -84,14 +87,24 @@ impl Step {
             places: Vec::new(),
             weights: None,
             scratch: None,
+            over: Vec::new(),
         }
+    }
+
+    /// The buffers that it reads.
+    pub(super) fn reads(&self) -> impl Iterator<Item = u32> + '_ {
+        self.sources.iter().flatten().chain(&self.weights).map(|segment| segment.buffer)
     }
 
     /// The buffers that it touches.
     pub(super) fn buffers(&self) -> impl Iterator<Item = u32> + '_ {
-        let sources = self.sources.iter().flatten().map(|segment| segment.buffer);
-        let weights = self.weights.iter().map(|segment| segment.buffer);
-        sources.chain([self.sink.buffer]).chain(weights).chain(self.scratch)
+        self.reads().chain([self.sink.buffer]).chain(self.scratch)
+    }
+
+    /// All that names a buffer.
+    fn buffers_mut(&mut self) -> impl Iterator<Item = &mut u32> {
+        let segments = self.sources.iter_mut().flatten().chain(&mut self.weights).chain([&mut self.sink]);
+        segments.map(|segment| &mut segment.buffer).chain(&mut self.scratch).chain(&mut self.over)
     }
 }
 
@@ -103,9 +116,57 @@ impl Schedule {
         Ok(self.buffers.len() as u32 - 1)
     }
 
-    /// Sets the life of every buffer: inputs from step 0 on, outputs to the last step, all others from the first step that
-    /// touches them to the last.
-    pub(super) fn find_lives(&mut self) {
+    /// Puts the steps into another order.
+    pub(super) fn reorder(&mut self, order: &[usize]) {
+        self.steps = order.iter().map(|&number| self.steps[number].clone()).collect();
+    }
+
+    /// Lets each output take the memory of an operand that dies with the step, where the kernel may write over it. An input's
+    /// memory never becomes an output: the caller may fill the one while it reads the other.
+    pub(super) fn share(&mut self, keep_input: bool) {
+        self.find_lives(keep_input);
+        let mut homes: Vec<u32> = (0..self.buffers.len() as u32).collect();
+        for (number, step) in (0u32..).zip(&self.steps) {
+            let sink = step.sink.buffer as usize;
+            let is_output = self.buffers[sink].class == BufferClass::Output;
+            let takes = |over: &&u32| {
+                let own = &self.buffers[**over as usize];
+                let home = &self.buffers[homes[**over as usize] as usize];
+                let dies = own.life.1 == number && own.class != BufferClass::Output;
+                dies && !(home.class == BufferClass::Input && (is_output || keep_input))
+            };
+            if let Some(&over) = step.over.iter().find(takes) {
+                homes[sink] = homes[over as usize];
+                if is_output {
+                    self.buffers[homes[sink] as usize].class = BufferClass::Output;
+                }
+            }
+        }
+        self.move_into(&homes);
+        self.find_lives(keep_input);
+    }
+
+    /// Drops the buffers that are not their own home, and names their homes instead.
+    fn move_into(&mut self, homes: &[u32]) {
+        let mut kept = 0;
+        let numbers: Vec<u32> = (0u32..)
+            .zip(homes)
+            .map(|(number, &home)| {
+                kept += u32::from(home == number);
+                kept - 1
+            })
+            .collect();
+        let mut own = (0u32..).zip(homes).map(|(number, &home)| number == home);
+        self.buffers.retain(|_| own.next().unwrap_or(true));
+        let ports = self.inputs.iter_mut().chain(&mut self.outputs).map(|port| &mut port.segment.buffer);
+        for buffer in self.steps.iter_mut().flat_map(Step::buffers_mut).chain(ports) {
+            *buffer = numbers[homes[*buffer as usize] as usize];
+        }
+    }
+
+    /// Sets the life of every buffer: inputs from step 0 on (to the last step, if they are kept), outputs to the last step, all others
+    /// from the first step that touches them to the last.
+    pub(super) fn find_lives(&mut self, keep_input: bool) {
         for buffer in &mut self.buffers {
             buffer.life = if buffer.class == BufferClass::Input { (0, 0) } else { (u32::MAX, 0) };
         }
@@ -116,7 +177,8 @@ impl Schedule {
             }
         }
         let last = (self.steps.len() as u32).saturating_sub(1);
-        for port in &self.outputs {
+        let kept = self.inputs.iter().filter(|_| keep_input);
+        for port in kept.chain(&self.outputs) {
             self.buffers[port.segment.buffer as usize].life.1 = last;
         }
     }
@@ -159,6 +221,8 @@ pub(super) enum Recipe {
     Channels(ValueId),
     /// Weights of a convolution or dense layer in panels of 16 outputs: `[group][panel][k][16]`.
     Panels { weight: ValueId, groups: u32 },
+    /// The same, stored as `f16`.
+    PanelsF16 { weight: ValueId, groups: u32 },
     /// Weights of a depthwise convolution: `[panel][tap][16]`.
     Depthwise(ValueId),
     /// Transformed weights of Winograd's F(2×2,3×3): `[panel][frequency][in][16]`.
@@ -170,6 +234,14 @@ pub(super) enum Recipe {
 }
 
 impl Recipe {
+    /// Where the program has it, and so the type of its elements.
+    pub(super) const fn space(self) -> Space {
+        match self {
+            Self::PanelsF16 { .. } => Space::ConstantsF16,
+            _ => Space::Constants,
+        }
+    }
+
     /// The constant of the graph that it packs.
     pub(super) const fn value(self) -> ValueId {
         match self {
@@ -179,6 +251,7 @@ impl Recipe {
             | Self::Winograd2x2(value)
             | Self::Winograd4x4(value)
             | Self::Panels { weight: value, .. }
+            | Self::PanelsF16 { weight: value, .. }
             | Self::Transposed { weight: value, .. } => value,
         }
     }

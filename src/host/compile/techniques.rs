@@ -24,23 +24,38 @@ pub struct Techniques {
     pub segments: bool,
     /// Of several orders of the nodes the one that needs the least is taken, else the graph's own.
     pub order: bool,
+    /// Where memory is to be low, an output lies over rows of its input that are consumed.
+    pub overlap: bool,
 }
 
 impl Techniques {
     /// Each tensor has memory of its own while it lives.
-    pub const NONE: Self =
-        Self { in_place: false, fused_sum: false, pre_activation: false, segments: false, order: false };
+    pub const NONE: Self = Self {
+        in_place: false,
+        fused_sum: false,
+        pre_activation: false,
+        segments: false,
+        order: false,
+        overlap: false,
+    };
     /// What the compiler does unless told otherwise.
-    pub const ALL: Self =
-        Self { in_place: true, fused_sum: true, pre_activation: true, segments: true, order: true };
+    pub const ALL: Self = Self {
+        in_place: true,
+        fused_sum: true,
+        pre_activation: true,
+        segments: true,
+        order: true,
+        overlap: true,
+    };
 
     /// The techniques one by one, each on top of those before it: what [`gains`](super::gains) measures. The last is [`Self::ALL`].
-    pub const LADDER: [(&str, Self); 5] = [
+    pub const LADDER: [(&str, Self); 6] = [
         ("in place", Self { in_place: true, ..Self::NONE }),
         ("fused addition", Self { in_place: true, fused_sum: true, ..Self::NONE }),
-        ("pre-activation while loading", Self { segments: false, order: false, ..Self::ALL }),
-        ("segmented concatenation", Self { order: false, ..Self::ALL }),
-        ("order of steps", Self::ALL),
+        ("pre-activation while loading", Self { segments: false, order: false, overlap: false, ..Self::ALL }),
+        ("segmented concatenation", Self { order: false, overlap: false, ..Self::ALL }),
+        ("order of steps", Self { overlap: false, ..Self::ALL }),
+        ("in/out overlap", Self::ALL),
     ];
 
     /// The passes of the optimiser that are left out.

@@ -2,7 +2,8 @@
 //!
 //! Integers only; of the device side it imports `device::memory` alone. What flows in is a
 //! [`Problem`](crate::device::memory::Problem); what flows out is a [`Placement`] that
-//! [`verify`](crate::device::memory::verify) has accepted. Called by the compiler and by `salto plan`.
+//! [`verify`](crate::device::memory::verify) has accepted. Called by the compiler and by `salto plan`. [`order`] comes before: it
+//! finds the order of the steps in which the fewest bytes live.
 //!
 //! Greedy placement in several orders ends at the lower bound for most networks. What it leaves open goes to the exact search
 //! (`exact`), and local search (`search`) lowers what neither can close. `docs/planner.md` describes all of it, with figures.
@@ -10,6 +11,7 @@
 mod attempt;
 mod error;
 mod exact;
+pub mod order;
 mod placement;
 mod search;
 

@@ -130,8 +130,8 @@ impl<'p> Uses<'p> {
             StepReport {
                 name: name.to_string(),
                 operator: operator.clone(),
-                activation_bytes: sum(activations.into_iter()),
-                scratch_bytes: sum(scratch.into_iter()),
+                activation_bytes: occupied(activations.into_iter()),
+                scratch_bytes: occupied(scratch.into_iter()),
             }
         };
         self.names.iter().zip(&self.operators).enumerate().map(step).collect()
@@ -265,8 +265,17 @@ pub(super) fn live(
     buffers.iter().enumerate().filter(move |(_, buffer)| lives(buffer))
 }
 
-pub(super) fn sum<'b>(buffers: impl Iterator<Item = (usize, &'b record::Buffer)>) -> u64 {
-    buffers.map(|(_, buffer)| u64::from(buffer.len)).sum()
+/// The bytes of arena that buffers occupy; those that an output shares with an input that it overwrites count once.
+pub(super) fn occupied<'b>(buffers: impl Iterator<Item = (usize, &'b record::Buffer)>) -> u64 {
+    let mut ranges: Vec<_> =
+        buffers.map(|(_, buffer)| (u64::from(buffer.offset), u64::from(buffer.len))).collect();
+    ranges.sort_unstable();
+    let (mut bytes, mut end) = (0, 0);
+    for (offset, len) in ranges {
+        bytes += (offset + len).saturating_sub(end.max(offset));
+        end = end.max(offset + len);
+    }
+    bytes
 }
 
 pub(super) fn is_scratch(buffer: &record::Buffer) -> bool {

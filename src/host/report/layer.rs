@@ -9,7 +9,7 @@ use crate::device::kernel::params::{
 };
 use crate::device::program::record::{Place, Space};
 use crate::device::program::{Params, Step};
-use crate::device::tensor::{Activation, ActivationKind, Axis, Extent, Window};
+use crate::device::tensor::{Activation, ActivationKind, Axis, DType, Extent, Window};
 
 /// A step of a program: what it computes and what that costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Layer {
 impl Layer {
     /// The row of a step; `live_bytes` is left to the memory report.
     pub(super) fn new(number: usize, step: &Step<'_>) -> Self {
-        let constants = step.places.iter().filter(|place| place.space == Space::Constants as u32);
+        let constants = step.places.iter().filter(|place| constant(place).is_some());
         let weight_bytes: u64 = constants.map(|place| u64::from(place.len)).sum();
         Self {
             step: number,
@@ -65,12 +65,16 @@ impl Layer {
     }
 }
 
+/// The type of a constant; none if the place is no constant.
+fn constant(place: &Place) -> Option<DType> {
+    let space = Space::from_code(place.space)?;
+    matches!(space, Space::Constants | Space::ConstantsF16).then(|| space.dtype())
+}
+
 /// Trained numbers of a step.
 fn parameters(step: &Step<'_>) -> u64 {
-    let count = |place: &Place| match place.space == Space::Constants as u32 {
-        true => u64::from(place.len) / size_of::<f32>() as u64,
-        false => 0,
-    };
+    let count =
+        |place: &Place| constant(place).map_or(0, |dtype| u64::from(place.len) / dtype.bytes() as u64);
     let (window, groups, inputs, outputs) = match &step.params {
         Params::Conv(conv) => (&conv.window, conv.groups, conv.input.c, conv.output.c),
         Params::ConvTranspose(conv) => (&conv.window, conv.groups, conv.input.c, conv.output.c),
@@ -203,6 +207,8 @@ fn detail(step: &Step<'_>) -> String {
         }
     };
     words.extend(activation_word(activation));
+    let is_f16 = step.places.iter().any(|place| constant(place) == Some(DType::F16));
+    words.extend(is_f16.then(|| "f16 weights".into()));
     words.extend(is_in_place(step).then(|| "in place".into()));
     words.join(", ")
 }

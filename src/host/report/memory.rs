@@ -7,10 +7,11 @@ use core::fmt;
 
 use crate::device::memory::{Buffer, Problem, lower_bound};
 use crate::device::program::Program;
-use crate::device::program::record::{self, BUFFER_ALIGN};
+use crate::device::program::record::{self, BUFFER_ALIGN, BufferClass};
+use crate::host::memory::order::Peaks;
 use crate::host::memory::{Certificate, Proof};
 
-use super::buffers::{BufferReport, Skip, StepReport, Uses, live, sum};
+use super::buffers::{BufferReport, Skip, StepReport, Uses, is_scratch, live, occupied};
 use super::table::{Align, Table};
 use super::units::Bytes;
 
@@ -32,6 +33,8 @@ pub struct MemoryReport {
     pub lower_bound: u64,
     /// How good the plan is known to be; none if nobody knows, as a program does not carry its planner's certificate.
     pub certificate: Option<Certificate>,
+    /// What the order of the steps has gained; none if nobody knows, as a program does not say.
+    pub order: Option<Peaks>,
     /// The step where most bytes live; none if there is no step.
     pub peak: Option<Peak>,
     /// All steps, in the order in which they run.
@@ -82,13 +85,13 @@ impl MemoryReport {
         let buffers = program.buffers();
         let arena_len = program.arena_len(1);
         let certificate = certificate.or_else(|| {
-            let is_optimal = usize::try_from(bound(buffers)) == Ok(arena_len);
+            let is_optimal = usize::try_from(bound(program)) == Ok(arena_len);
             is_optimal.then_some(Certificate::Optimal(Proof::BoundReached))
         });
         let lower_bound = match certificate {
             Some(Certificate::Optimal(_)) => arena_len as u64,
             Some(Certificate::Gap { lower, .. }) => u64::from(lower),
-            None => u64::from(bound(buffers)),
+            None => u64::from(bound(program)),
         };
         let steps: Vec<StepReport> = uses.steps(buffers);
         Self {
@@ -99,6 +102,7 @@ impl MemoryReport {
             activation_bytes: steps.iter().map(|step| step.activation_bytes).max().unwrap_or(0),
             lower_bound,
             certificate,
+            order: None,
             peak: Peak::find(buffers, &uses),
             steps,
             buffers: buffers.iter().enumerate().map(|(number, buffer)| uses.report(number, buffer)).collect(),
@@ -166,6 +170,9 @@ impl fmt::Display for MemoryReport {
             |certificate| certificate.to_string(),
         );
         writeln!(f, "lower bound  {:>10}  {known}", Bytes(lower_bound).to_string())?;
+        if let Some(order) = self.order.filter(|order| order.lower < order.given) {
+            writeln!(f, "order        {:>10}  {order}", Bytes(order.chosen).to_string())?;
+        }
         let Some(peak) = &self.peak else { return Ok(()) };
         writeln!(f, "\npeak at step {} '{}': {} live", peak.step, peak.name, Bytes(peak.live_bytes))?;
         let mut table = Table::new(&[("bytes", Align::Right), ("holds", Align::Left), ("why", Align::Left)]);
@@ -176,8 +183,12 @@ impl fmt::Display for MemoryReport {
     }
 }
 
-/// Bytes that every plan of these buffers needs, aligned as the format demands.
-fn bound(buffers: &[record::Buffer]) -> u32 {
+/// Bytes that every plan of a program's buffers needs, aligned as the format demands.
+fn bound(program: &Program<'_>) -> u32 {
+    let buffers = program.buffers();
+    if !program.steps().all(|step| step.is_parallel()) {
+        return (0..program.step_count()).map(|step| overlapping_bound(buffers, step)).max().unwrap_or(0);
+    }
     let planned = |buffer: &record::Buffer| {
         Buffer::new(buffer.len, buffer.first_step, buffer.last_step).aligned(BUFFER_ALIGN)
     };
@@ -185,15 +196,35 @@ fn bound(buffers: &[record::Buffer]) -> u32 {
     Problem::new(&planned, &[]).map_or(0, |problem| lower_bound(&problem))
 }
 
+/// What a step needs, however far outputs lie over consumed inputs: all that lives on, and the more of what ends and what begins.
+fn overlapping_bound(buffers: &[record::Buffer], step: usize) -> u32 {
+    let (mut ending, mut beginning, mut others) = (0u32, 0u32, 0u32);
+    for (_, buffer) in live(buffers, step) {
+        let is_input = buffer.class == BufferClass::Input as u16;
+        let begins = !is_input && buffer.first_step as usize == step;
+        let sum = if is_scratch(buffer) {
+            &mut others
+        } else if begins {
+            &mut beginning
+        } else if buffer.last_step as usize == step {
+            &mut ending
+        } else {
+            &mut others
+        };
+        *sum = sum.saturating_add(buffer.len);
+    }
+    others.saturating_add(ending.max(beginning))
+}
+
 /// The bytes that live in a step, scratch included.
 pub(super) fn live_bytes(program: &Program<'_>, step: usize) -> u64 {
-    sum(live(program.buffers(), step))
+    occupied(live(program.buffers(), step))
 }
 
 impl Peak {
     fn find(buffers: &[record::Buffer], uses: &Uses<'_>) -> Option<Self> {
         // The first of equals: `max_by_key` would take the last.
-        let step = (0..uses.step_count()).rev().max_by_key(|step| sum(live(buffers, *step)))?;
+        let step = (0..uses.step_count()).rev().max_by_key(|step| occupied(live(buffers, *step)))?;
         let resident = |(number, buffer): (usize, &record::Buffer)| Resident {
             buffer: number,
             holds: uses.holds(number, buffer),
@@ -207,7 +238,7 @@ impl Peak {
         Some(Self {
             step,
             name: uses.name(step).to_string(),
-            live_bytes: sum(live(buffers, step)),
+            live_bytes: occupied(live(buffers, step)),
             residents,
         })
     }

@@ -43,6 +43,7 @@ pub(crate) fn report(lines: &[Line], placement: &Placement, lower_bound: u32) ->
         activation_bytes: steps.iter().map(|step| step.activation_bytes).max().unwrap_or(0),
         lower_bound: lower_bound.into(),
         certificate: Some(placement.certificate),
+        order: None,
         peak: peak(&buffers, &steps, lines),
         steps,
         buffers,

@@ -5,8 +5,8 @@ use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::{ConvAlgorithm, ConvParams};
 use crate::device::kernel::{
-    Band, ConvTask, Epilogue, Prologue, conv_f32, conv_f32_band_multiple, conv_f32_channel_multiple,
-    conv_f32_weight_len,
+    Band, ConvTask, ConvWeights, Epilogue, Prologue, conv_f32, conv_f32_band_multiple,
+    conv_f32_channel_multiple, conv_f32_weight_len,
 };
 use crate::device::program::record::{OpCode, Place};
 use crate::device::program::{Params, Step};
@@ -17,7 +17,7 @@ use crate::device::simd::{Simd, ViewMut};
 pub struct Conv;
 
 /// Multiply-adds that reading a weight costs, which comes from L3 or beyond: 25 bytes a cycle at 16 multiply-adds.
-const READING: u64 = 2;
+pub(super) const READING: u64 = 2;
 /// Multiply-adds that packing an element of the input costs.
 const PACKING: u64 = 4;
 /// Multiply-adds that the transform of an element of the input to F(4×4,3×3) costs: 140 cycles for 16 pixels of 16 channels.
@@ -41,10 +41,11 @@ impl Operator for Conv {
         let is_packed =
             step.source(0).len() > 1 || step.places.get(2).is_some_and(|scale| *scale != Place::ABSENT);
         // What a term of the definition costs, in quarters, and what a band of channels does to each element of the input.
+        let each = if is_packed { PACKING } else { 0 };
         let (quarters, each) = match ConvAlgorithm::from_code(params.algorithm)? {
-            ConvAlgorithm::Pointwise => (4, if is_packed { PACKING } else { 0 }),
+            ConvAlgorithm::Pointwise => (4, each),
             ConvAlgorithm::Im2col => (4, PACKING),
-            ConvAlgorithm::Depthwise => (16, 0),
+            ConvAlgorithm::Depthwise => (16, each),
             ConvAlgorithm::Winograd2x2 => (2, TRANSFORM / 3),
             ConvAlgorithm::Winograd4x4 => (1, TRANSFORM),
         };
@@ -82,7 +83,10 @@ impl Compute for Conv {
         Some(ConvTask {
             params,
             source: job.source(0, params.input)?,
-            weights: job.place(0)?,
+            weights: match job.place(0) {
+                Some(weights) => ConvWeights::F32(weights),
+                None => ConvWeights::F16(job.constant(0)?),
+            },
             prologue,
             epilogue,
             sink: job.sink(params.output)?,

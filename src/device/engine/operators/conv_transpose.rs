@@ -1,10 +1,14 @@
 //! Transposed convolutions.
 
+use super::conv::READING;
 use super::{Compute, Operator, spatial};
 use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::ConvTransposeParams;
-use crate::device::kernel::{Band, ConvTransposeTask, Epilogue, conv_transpose_f32};
+use crate::device::kernel::{
+    Band, ConvTransposeTask, Epilogue, conv_transpose_f32, conv_transpose_f32_channel_multiple,
+    conv_transpose_f32_weight_len,
+};
 use crate::device::program::record::OpCode;
 use crate::device::program::{Params, Step};
 use crate::device::simd::{Simd, ViewMut};
@@ -27,7 +31,14 @@ impl Operator for ConvTranspose {
         let taps =
             u64::from(y.kernel.div_ceil(y.stride.max(1))) * u64::from(x.kernel.div_ceil(x.stride.max(1)));
         let products = taps.saturating_mul(u64::from(params.input.c / params.groups.max(1)));
-        Some(spatial(&params.output, products))
+        let rows = spatial(&params.output, products);
+        let multiple = conv_transpose_f32_channel_multiple(params);
+        Some(Work {
+            channels: multiple.map_or(0, |_| params.output.c as usize),
+            channel_multiple: multiple.unwrap_or(1) as usize,
+            row_overhead: u64::from(conv_transpose_f32_weight_len(params)?).saturating_mul(READING),
+            ..rows
+        })
     }
 }
 

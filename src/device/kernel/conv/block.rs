@@ -6,12 +6,14 @@
 
 use core::ops::Range;
 
-use crate::device::simd::{LANES, Panels, Places, Product, Runs, Simd, Sums, TileRange, View, ViewMut};
+use crate::device::simd::{
+    LANES, Panels, Places, Product, Runs, Simd, Sums, TileRange, View, ViewMut, Weight,
+};
 use crate::device::tensor::Rows;
 
 use super::super::band::TileEpilogue;
 use super::super::params::ConvParams;
-use super::{Band, ConvTask, chain_terms, run_terms};
+use super::{Band, ConvTask, ConvWeights, chain_terms, run_terms};
 
 /// Pixels of a block at most. Blocks of 48 to 384 rows measured the same; 96 is a multiple of every tile.
 pub(super) const BLOCK_PIXELS: usize = 96;
@@ -22,6 +24,9 @@ pub(super) const FETCHED_WEIGHTS: usize = 128 * 1024;
 /// Elements of weights up to which all panels of a tile follow each other: half of a small L1. Then outputs are written pixel by
 /// pixel, and rows are read once.
 const NEAR_WEIGHTS: usize = 4 * 1024;
+
+/// Elements of weights that a tile which is alone is ahead of itself.
+const NEAR_DISTANCE: usize = 1024;
 
 /// Rows and panels of the largest register tile of any level.
 const MAX_TILE: [usize; 2] = [12, 2];
@@ -79,9 +84,25 @@ struct Pixels {
 
 /// Computes the pixels `pixels` of the band's picture, counted from the start of the picture along its rows, in the band's
 /// channels.
+#[inline(always)]
 pub(super) fn multiply<S: Simd>(
     s: S,
     task: &ConvTask<'_>,
+    band: &Band,
+    pixels: Range<usize>,
+    input: &Input<'_>,
+) {
+    match task.weights {
+        ConvWeights::F32(weights) => multiply_by(s, task, weights, band, pixels, input),
+        ConvWeights::F16(weights) => multiply_by(s, task, weights, band, pixels, input),
+    }
+}
+
+/// [`multiply`] by the task's weights, as they are stored.
+fn multiply_by<S: Simd, W: Weight>(
+    s: S,
+    task: &ConvTask<'_>,
+    weights: View<'_, W>,
     band: &Band,
     pixels: Range<usize>,
     input: &Input<'_>,
@@ -103,7 +124,8 @@ pub(super) fn multiply<S: Simd>(
                 for group in 0..task.params.groups as usize {
                     let channels = group_channels(task.params, band, group);
                     if !channels.is_empty() {
-                        multiply_block(s, task, channels, input, places, sums, &tiles, block.clone());
+                        let parts = (&tiles, block.clone());
+                        multiply_block(s, task, weights, channels, input, places, sums, parts);
                     }
                 }
             }
@@ -124,42 +146,45 @@ fn group_channels(params: &ConvParams, band: &Band, group: usize) -> Range<usize
 
 /// Computes the channels `channels`, which are of one group, for a block of tiles.
 #[inline(always)]
-fn multiply_block<S: Simd>(
+fn multiply_block<S: Simd, W: Weight>(
     s: S,
     task: &ConvTask<'_>,
+    weights: View<'_, W>,
     channels: Range<usize>,
     input: &Input<'_>,
     places: [Places<'_>; 3],
     sums: Sums<'_>,
-    tiles: &Split,
-    block: Range<usize>,
+    (tiles, block): (&Split, Range<usize>),
 ) {
     if channels.is_empty() {
         return;
     }
-    let mut product = product(task, &channels, input, places[0]);
+    let mut product = product(task, weights, &channels, input, places[0]);
     let epilogue = TileEpilogue::new(&task.epilogue, task.sink.memory(), [places[1], places[2]], channels);
     let (panels, stride) = (product.panels(), product.panel_stride());
     let ahead = panels * stride >= FETCHED_WEIGHTS;
     let first = tiles.bound(block.start);
+    let width = if places[0].len() == 1 { S::ROW_PANELS } else { S::TILE_PANELS };
     let mut tile = |index: usize, panel: usize| {
         let row = tiles.bound(index) - first;
         let rows = tiles.bound(index + 1) - first - row;
-        let count = (panels - panel).min(S::TILE_PANELS);
+        let count = (panels - panel).min(width);
         if ahead {
-            let distance = if panel + count < panels { count * stride } else { 0 };
+            let next = if panel + count < panels { count * stride } else { 0 };
+            // A single tile reads its panels once: it fetches what it needs itself, soon.
+            let distance = if block.len() == 1 { next.min(NEAR_DISTANCE) } else { next };
             product.fetch(distance, [index - block.start, block.len()]);
         }
         epilogue.multiply(s, &product, TileRange { row, rows, panel, panels: count }, sums);
     };
     if panels * stride <= NEAR_WEIGHTS {
         for index in block.clone() {
-            for panel in (0..panels).step_by(S::TILE_PANELS) {
+            for panel in (0..panels).step_by(width) {
                 tile(index, panel);
             }
         }
     } else {
-        for panel in (0..panels).step_by(S::TILE_PANELS) {
+        for panel in (0..panels).step_by(width) {
             for index in block.clone() {
                 tile(index, panel);
             }
@@ -169,19 +194,20 @@ fn multiply_block<S: Simd>(
 
 /// The matrix product that gives the channels `channels`, which are of one group and begin at a panel.
 #[inline(always)]
-fn product<'a>(
+fn product<'a, W: Weight>(
     task: &ConvTask<'a>,
+    weights: View<'a, W>,
     channels: &Range<usize>,
     input: &Input<'a>,
     places: Places<'a>,
-) -> Product<'a> {
+) -> Product<'a, W> {
     let params = task.params;
     let [inputs, outputs] = [params.input.c, params.output.c].map(|c| (c / params.groups) as usize);
     let group = channels.start.checked_div(outputs).unwrap_or(0);
     let first = group * outputs.div_ceil(LANES) + (channels.start - group * outputs) / LANES;
     let panels = channels.len().div_ceil(LANES);
     let stride = params.window.taps() as usize * inputs * LANES;
-    let weights = task.weights.range(first * stride, panels * stride);
+    let weights = weights.range(first * stride, panels * stride);
     Product::new(
         input.memory.from(group * inputs),
         places,

@@ -23,6 +23,17 @@ pub(super) const fn scratch_len(params: &ConvParams) -> Option<u32> {
     }
 }
 
+/// Elements of scratch at least: none if the input can be read in place, else the packed rows of one output row.
+pub(super) const fn least_scratch_len(params: &ConvParams, gathers: bool) -> Option<u32> {
+    if !gathers {
+        return Some(0);
+    }
+    match PackedRows::within(params, 0) {
+        Some(packed) => Some(packed.len),
+        None => None,
+    }
+}
+
 /// Computes the rows of a band.
 #[inline(always)]
 pub(super) fn conv<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
@@ -45,14 +56,15 @@ fn conv_in_place<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, segment: &Segm
     let memory = task.source.memory().from(rows.row_start(band.image, 0));
     let [row_stride, pixel_stride] = [rows.row_stride as usize, rows.pixel_stride as usize];
     let [y, x] = [[input.h as usize, row_stride], [input.w as usize, pixel_stride]];
-    let taps = Taps::new(Pixels::new(memory, y, x, input.c as usize), &task.params.window, task.weights);
+    let taps =
+        Taps::new(Pixels::new(memory, y, x, input.c as usize), &task.params.window, task.weights.f32());
     conv_rows(s, task, band, 0, &taps);
 }
 
 #[inline(always)]
 fn conv_packed<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
     let (window, channels) = (&task.params.window, task.params.input.c as usize);
-    let Some(packed) = PackedRows::of(task.params) else { return };
+    let Some(packed) = PackedRows::within(task.params, scratch.len()) else { return };
     let row_len = packed.columns * channels;
     // The window over packed rows: padding is among them.
     let y = Axis {
@@ -68,8 +80,8 @@ fn conv_packed<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut
         let rows = packed.pack(s, task, band.image, first..end, scratch);
         let memory = scratch.as_view().range(0, rows * row_len);
         let pixels = Pixels::new(memory, [rows, row_len], [packed.columns, channels], channels);
-        let taps = Taps::new(pixels, &window, task.weights);
-        conv_rows(s, task, &Band::of_rows(band.image, first..end), first, &taps);
+        let taps = Taps::new(pixels, &window, task.weights.f32());
+        conv_rows(s, task, &Band { rows: first..end, ..band.clone() }, first, &taps);
         first = end;
     }
 }
@@ -82,11 +94,12 @@ fn conv_rows<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, first: usize, taps
     } else if const { S::TILE_ROWS >= 4 } {
         conv_blocks::<S, 1, 4>(s, task, band, first, taps);
     } else {
-        conv_runs::<S, 1, 1, 1, 2>(s, task, band, first, taps);
+        conv_runs::<S, 1, 1, 1, 2, false>(s, task, band, first, taps);
     }
 }
 
-/// Computes output rows in blocks of `ROWS × COLUMNS`, and windows that networks have with all taps of a row at once.
+/// Computes output rows in blocks of `ROWS × COLUMNS`, and windows that networks have with all taps of a row at once. A row of five
+/// taps leaves few registers to sums: where vectors are two of them, it goes over the channels by halves of vectors.
 #[inline(always)]
 fn conv_blocks<S: Simd, const ROWS: usize, const COLUMNS: usize>(
     s: S,
@@ -98,17 +111,31 @@ fn conv_blocks<S: Simd, const ROWS: usize, const COLUMNS: usize>(
     let Window { y, x } = &task.params.window;
     let is_square = y.kernel == x.kernel && y.stride == x.stride && y.dilation == 1 && x.dilation == 1;
     match (x.kernel, x.stride) {
-        _ if !is_square => conv_runs::<S, 1, 1, ROWS, COLUMNS>(s, task, band, first, taps),
-        (3, 1) => conv_runs::<S, 3, 1, ROWS, COLUMNS>(s, task, band, first, taps),
-        (3, 2) => conv_runs::<S, 3, 2, ROWS, COLUMNS>(s, task, band, first, taps),
-        (5, 1) => conv_runs::<S, 5, 1, ROWS, COLUMNS>(s, task, band, first, taps),
-        (5, 2) => conv_runs::<S, 5, 2, ROWS, COLUMNS>(s, task, band, first, taps),
-        _ => conv_runs::<S, 1, 1, ROWS, COLUMNS>(s, task, band, first, taps),
+        _ if !is_square => conv_runs::<S, 1, 1, ROWS, COLUMNS, false>(s, task, band, first, taps),
+        (3, 1) => conv_runs::<S, 3, 1, ROWS, COLUMNS, false>(s, task, band, first, taps),
+        (3, 2) => conv_runs::<S, 3, 2, ROWS, COLUMNS, false>(s, task, band, first, taps),
+        (5, 1) if const { S::IN_HALVES } => conv_runs::<S, 5, 1, 1, 7, true>(s, task, band, first, taps),
+        (5, 2) if const { S::IN_HALVES } => conv_runs::<S, 5, 2, 1, 7, true>(s, task, band, first, taps),
+        (5, 1) => conv_runs::<S, 5, 1, ROWS, COLUMNS, false>(s, task, band, first, taps),
+        (5, 2) => conv_runs::<S, 5, 2, ROWS, COLUMNS, false>(s, task, band, first, taps),
+        _ => conv_runs::<S, 1, 1, ROWS, COLUMNS, false>(s, task, band, first, taps),
     }
 }
 
+/// Channels of a part: of a vector, or of its half.
+const fn part_lanes(low: bool) -> usize {
+    if low { LANES / 2 } else { LANES }
+}
+
 /// Computes output rows in blocks of `ROWS × COLUMNS`, all channels of a block one after the other: they are neighbours in memory.
-fn conv_runs<S: Simd, const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize>(
+fn conv_runs<
+    S: Simd,
+    const RUN: usize,
+    const STEP: usize,
+    const ROWS: usize,
+    const COLUMNS: usize,
+    const LOW: bool,
+>(
     s: S,
     task: &ConvTask<'_>,
     band: &Band,
@@ -116,20 +143,27 @@ fn conv_runs<S: Simd, const RUN: usize, const STEP: usize, const ROWS: usize, co
     taps: &Taps<'_>,
 ) {
     let (width, channels) = (task.params.output.w as usize, task.params.output.c as usize);
-    let outputs = Outputs::new(s, task);
+    let (outputs, panels) = (Outputs::new(s, task), band.panels(channels));
+    let parts_of = |panel: usize| (panel * LANES / part_lanes(LOW)).min(channels.div_ceil(part_lanes(LOW)));
+    let parts = parts_of(panels.start)..parts_of(panels.end);
     for y in band.rows.clone().step_by(ROWS) {
         let rows = ROWS.min(band.rows.end - y);
         for x in (0..width).step_by(COLUMNS) {
             let size = [rows, COLUMNS.min(width - x)];
             let block = taps.block::<RUN, STEP, ROWS, COLUMNS>([y - first, x], size);
             let places = outputs.places([band.image, y, x], size);
-            let panels = channels.div_ceil(LANES);
             if const { ROWS * COLUMNS < 12 } {
-                conv_panels(s, &block, &outputs, &places, 0..panels);
+                conv_parts::<S, RUN, STEP, ROWS, COLUMNS, LOW>(s, &block, &outputs, &places, parts.clone());
             } else {
                 // One at a time, see there.
-                for panel in 0..panels {
-                    conv_panels(s, &block, &outputs, &places, panel..panel + 1);
+                for part in parts.clone() {
+                    conv_parts::<S, RUN, STEP, ROWS, COLUMNS, LOW>(
+                        s,
+                        &block,
+                        &outputs,
+                        &places,
+                        part..part + 1,
+                    );
                 }
             }
         }
@@ -172,54 +206,76 @@ impl<'a, S: Simd> Outputs<'a, S> {
     }
 }
 
-/// Computes the channels of some panels of a block of outputs. A function of its own, called for each panel of a large block: within
-/// a loop over panels, compilers keep the addresses of all pixels of the block on the stack instead of adding them up anew.
+/// Computes some parts of the channels of a block of outputs. A function of its own, called for each part of a large block: within
+/// a loop over parts, compilers keep the addresses of all pixels of the block on the stack instead of adding them up anew.
 #[inline(never)]
-fn conv_panels<S: Simd, const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize>(
+fn conv_parts<
+    S: Simd,
+    const RUN: usize,
+    const STEP: usize,
+    const ROWS: usize,
+    const COLUMNS: usize,
+    const LOW: bool,
+>(
     s: S,
     block: &TapBlock<'_, RUN, STEP, ROWS, COLUMNS>,
     outputs: &Outputs<'_, S>,
     places: &Places<ROWS>,
-    panels: Range<usize>,
+    parts: Range<usize>,
 ) {
     s.vectorize(
         #[inline(always)]
         || {
             if const { ROWS * COLUMNS < 12 } {
-                for panel in panels {
-                    conv_panel(s, block, outputs, places, panel);
+                for part in parts {
+                    conv_part::<S, RUN, STEP, ROWS, COLUMNS, LOW>(s, block, outputs, places, part);
                 }
             } else {
-                conv_panel(s, block, outputs, places, panels.start);
+                conv_part::<S, RUN, STEP, ROWS, COLUMNS, LOW>(s, block, outputs, places, parts.start);
             }
         },
     );
 }
 
-/// Computes the channels of a panel of a block of outputs.
+/// Computes a part of the channels of a block of outputs.
 #[inline(always)]
-fn conv_panel<S: Simd, const RUN: usize, const STEP: usize, const ROWS: usize, const COLUMNS: usize>(
+fn conv_part<
+    S: Simd,
+    const RUN: usize,
+    const STEP: usize,
+    const ROWS: usize,
+    const COLUMNS: usize,
+    const LOW: bool,
+>(
     s: S,
     block: &TapBlock<'_, RUN, STEP, ROWS, COLUMNS>,
     outputs: &Outputs<'_, S>,
     places: &Places<ROWS>,
-    panel: usize,
+    part: usize,
 ) {
     let (task, sink) = (outputs.task, outputs.task.sink.memory());
-    let channel = panel * LANES;
-    let count = (task.params.output.c as usize - channel).min(LANES);
+    let lanes = part_lanes(LOW);
+    let channel = part * lanes;
+    let count = (task.params.output.c as usize - channel).min(lanes);
     let epilogue = PanelEpilogue::with(s, &task.epilogue, outputs.function, channel, count);
-    let (rows, steps) = (&places.rows, outputs.steps);
-    if block.is_inside() && count == LANES {
-        let sums = block.sums::<S, true>(s, panel);
-        unrolled!(R in [0 1]; ROWS => {
-            epilogue.store_row(s, &sums[R], COLUMNS, &sink, rows[R], steps);
-        });
+    macro_rules! store {
+        ($sums:expr, $row:expr, $columns:expr) => {{
+            let (places, steps) = (places.rows[$row], outputs.steps);
+            if LOW {
+                epilogue.store_row::<COLUMNS, { LANES / 2 }>(s, $sums, $columns, &sink, places, steps);
+            } else {
+                epilogue.store_row::<COLUMNS, LANES>(s, $sums, $columns, &sink, places, steps);
+            }
+        }};
+    }
+    if block.is_inside() && count == lanes {
+        let sums = block.sums::<S, true, LOW>(s, part);
+        unrolled!(R in [0 1]; ROWS => { store!(&sums[R], R, COLUMNS); });
     } else {
-        let sums = block.sums::<S, false>(s, panel);
+        let sums = block.sums::<S, false, LOW>(s, part);
         unrolled!(R in [0 1]; ROWS => {
             if R < places.size[0] {
-                epilogue.store_row(s, &sums[R], places.size[1], &sink, rows[R], steps);
+                store!(&sums[R], R, places.size[1]);
             }
         });
     }

@@ -21,6 +21,17 @@ pub(super) const fn scratch_len(params: &ConvParams) -> Option<u32> {
     }
 }
 
+/// Elements of scratch at least: none if the input can be read in place, else the packed rows of one output row.
+pub(super) const fn least_scratch_len(params: &ConvParams, gathers: bool) -> Option<u32> {
+    if !gathers && params.window.has_no_padding() {
+        return Some(0);
+    }
+    match PackedRows::within(params, 0) {
+        Some(packed) => Some(packed.len),
+        None => None,
+    }
+}
+
 /// Computes the rows of a band.
 #[inline(always)]
 pub(super) fn conv<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
@@ -55,7 +66,7 @@ fn conv_in_place<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, segment: &Segm
 #[inline(always)]
 fn conv_packed<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
     let params = task.params;
-    let Some(packed) = PackedRows::of(params) else { return };
+    let Some(packed) = PackedRows::within(params, scratch.len()) else { return };
     let (width, channels) = (params.output.w as usize, params.input.c as usize);
     let row_len = packed.columns * channels;
     let mut first = band.rows.start;

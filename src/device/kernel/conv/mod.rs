@@ -16,15 +16,38 @@ mod pointwise;
 mod tests;
 mod winograd;
 
-use crate::device::simd::{Simd, View, ViewMut};
-use crate::device::tensor::{Axis, Window};
+use half::f16;
 
+use crate::device::simd::{Simd, View, ViewMut};
+use crate::device::tensor::{Axis, Segment, Window};
+
+use super::overlap::{Reach, RowAxis, RowSeparation};
 use super::params::{ConvAlgorithm, ConvParams};
 use super::{Band, Epilogue, Prologue, Sink, Source};
 pub use winograd::{winograd_2x2_transform, winograd_4x4_transform, winograd_block};
 
 /// Outputs of a weight panel: one vector.
 const PANEL: usize = crate::device::simd::LANES;
+
+/// Packed weights, as they are stored.
+#[derive(Clone, Copy, Debug)]
+pub enum ConvWeights<'a> {
+    /// As they are multiplied.
+    F32(View<'a, f32>),
+    /// In half of the room, where [`conv_f32_reads_f16`]: each becomes the `f32` of its value when it is read.
+    F16(View<'a, f16>),
+}
+
+impl<'a> ConvWeights<'a> {
+    /// Those of an algorithm that reads `f32` alone; none if they are stored otherwise.
+    #[inline(always)]
+    const fn f32(&self) -> View<'a, f32> {
+        match self {
+            Self::F32(weights) => *weights,
+            Self::F16(_) => View::empty(),
+        }
+    }
+}
 
 /// One convolution.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +57,7 @@ pub struct ConvTask<'a> {
     /// The input, `[n, h, w, c]` in segments.
     pub source: Source<'a, f32>,
     /// Packed weights of [`conv_f32_weight_len`] elements.
-    pub weights: View<'a, f32>,
+    pub weights: ConvWeights<'a>,
     /// Applied to input elements before padding is supplied. Its function is the prologue's own; `params.prologue` repeats it.
     pub prologue: Option<Prologue<'a>>,
     /// Applied to the sums. Its residual has one segment, which may be the sink's own memory.
@@ -73,7 +96,15 @@ pub const fn conv_f32_weight_len(params: &ConvParams) -> Option<u32> {
     }
 }
 
-/// Elements of scratch, enough at every SIMD level; `None` if the parameters are out of range or it does not fit 32 bits.
+/// May the weights be stored as `f16`? Those that are transformed or few are not: Winograd's and depthwise ones.
+pub const fn conv_f32_reads_f16(params: &ConvParams) -> bool {
+    matches!(
+        ConvAlgorithm::from_code(params.algorithm),
+        Some(ConvAlgorithm::Pointwise | ConvAlgorithm::Im2col)
+    )
+}
+
+/// Elements of scratch with which [`conv_f32`] is fastest, at every SIMD level; `None` if the parameters are out of range or it does not fit 32 bits.
 pub const fn conv_f32_scratch_len(params: &ConvParams) -> Option<u32> {
     if !geometry_is_valid(params) {
         return None;
@@ -88,6 +119,20 @@ pub const fn conv_f32_scratch_len(params: &ConvParams) -> Option<u32> {
     }
 }
 
+/// Elements of scratch without which [`conv_f32`] cannot do; `gathers` says whether the input has several segments or a prologue. With
+/// more, up to [`conv_f32_scratch_len`], it packs more of the input at a time. Results do not depend on it.
+pub const fn conv_f32_least_scratch_len(params: &ConvParams, gathers: bool) -> Option<u32> {
+    if !geometry_is_valid(params) {
+        return None;
+    }
+    match ConvAlgorithm::from_code(params.algorithm) {
+        Some(ConvAlgorithm::Pointwise) => pointwise::least_scratch_len(params, gathers),
+        Some(ConvAlgorithm::Im2col) => im2col::least_scratch_len(params, gathers),
+        Some(ConvAlgorithm::Depthwise) => depthwise::least_scratch_len(params, gathers),
+        _ => conv_f32_scratch_len(params),
+    }
+}
+
 /// The rows that a band should begin at a multiple of, for speed; results never depend on it. Winograd reads the whole patch of
 /// every tile that a band touches, as far as it lies in the picture.
 pub const fn conv_f32_band_multiple(params: &ConvParams) -> u32 {
@@ -98,11 +143,19 @@ pub const fn conv_f32_band_multiple(params: &ConvParams) -> u32 {
     }
 }
 
+/// How far apart a segment of the input and the output must begin, in elements, if bands of [`conv_f32_band_multiple`] rows and all
+/// channels are computed in order. Winograd's read whole patches, with rows of padding below the last output row.
+pub const fn conv_f32_separation(params: &ConvParams, input: &Segment, output: &Segment) -> RowSeparation {
+    let (block, axis) = (conv_f32_band_multiple(params), RowAxis::Window(params.window.y));
+    Reach { input: params.input, output: params.output, block, axis }.separation(input, output)
+}
+
 /// The channels that a band should begin at a multiple of, where it may have a part of them; `None` where every band computes
 /// all. Results never depend on it.
 pub const fn conv_f32_channel_multiple(params: &ConvParams) -> Option<u32> {
     match ConvAlgorithm::from_code(params.algorithm) {
-        Some(ConvAlgorithm::Depthwise) | None => None,
+        None => None,
+        Some(ConvAlgorithm::Depthwise) => Some(PANEL as u32),
         _ if params.groups != 1 => None,
         _ => Some(PANEL as u32),
     }
@@ -203,7 +256,7 @@ const fn broken_every(terms: usize, run: usize) -> usize {
     run.div_ceil(least)
 }
 
-/// Computes a band. `scratch` has at least [`conv_f32_scratch_len`] elements; what is in it does not matter.
+/// Computes a band. `scratch` has at least [`conv_f32_least_scratch_len`] elements; what is in it does not matter.
 pub fn conv_f32<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: ViewMut<'_, f32>) {
     s.vectorize(
         #[inline(always)]

@@ -34,6 +34,12 @@ pub(super) struct PackedRows {
 impl PackedRows {
     /// The rows for a convolution with these parameters; `None` if they do not fit 32 bits.
     pub(super) const fn of(params: &ConvParams) -> Option<Self> {
+        Self::within(params, PACKED_LEN as usize)
+    }
+
+    /// The same in `limit` elements at most, unless one output row needs more. Fewer rows are packed more often; results stay.
+    pub(super) const fn within(params: &ConvParams, limit: usize) -> Option<Self> {
+        let limit = if (limit as u64) < PACKED_LEN { limit as u64 } else { PACKED_LEN };
         let (y, x, output) = (&params.window.y, &params.window.x, &params.output);
         if output.w == 0 || output.h == 0 || y.kernel == 0 || x.kernel == 0 {
             return Some(Self { output_rows: 1, columns: 0, output_step: 0, tap_step: 0, len: 0 });
@@ -51,7 +57,7 @@ impl PackedRows {
             let (rows, output_step, tap_step) =
                 if shared <= apart { (shared, y.stride, y.dilation) } else { (apart, y.kernel, 1) };
             let Some(len) = rows.checked_mul(row_len) else { return None };
-            if len <= PACKED_LEN || output_rows == 1 {
+            if len <= limit || output_rows == 1 {
                 if len > u32::MAX as u64 || columns > u32::MAX as u64 {
                     return None;
                 }

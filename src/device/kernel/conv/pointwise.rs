@@ -15,12 +15,15 @@ use super::{Band, ConvTask};
 /// Elements of a packed block, about: a quarter of a small L2.
 const PACKED_LEN: u32 = 24 * 1024;
 
+/// Pixels of a packed block at least: the rows of the largest register tile.
+const LEAST_PIXELS: u32 = 12;
+
 /// Pixels of a packed block.
 const fn packed_pixels(params: &ConvParams) -> u32 {
     let channels = if params.input.c == 0 { 1 } else { params.input.c };
     let pixels = PACKED_LEN / channels;
-    if pixels < 12 {
-        12
+    if pixels < LEAST_PIXELS {
+        LEAST_PIXELS
     } else if pixels > BLOCK_PIXELS as u32 {
         BLOCK_PIXELS as u32
     } else {
@@ -31,6 +34,11 @@ const fn packed_pixels(params: &ConvParams) -> u32 {
 /// Elements of scratch: one packed block.
 pub(super) const fn scratch_len(params: &ConvParams) -> Option<u32> {
     packed_pixels(params).checked_mul(params.input.c)
+}
+
+/// Elements of scratch at least: none if the input can be read in place, else so many pixels as a register tile has rows at most.
+pub(super) const fn least_scratch_len(params: &ConvParams, gathers: bool) -> Option<u32> {
+    if gathers { params.input.c.checked_mul(LEAST_PIXELS) } else { Some(0) }
 }
 
 /// Computes the rows of a band.
@@ -48,7 +56,7 @@ pub(super) fn conv<S: Simd>(s: S, task: &ConvTask<'_>, band: &Band, scratch: Vie
         };
         return multiply(s, task, band, pixels, &input);
     }
-    let block = packed_pixels(task.params) as usize;
+    let block = (packed_pixels(task.params) as usize).min(scratch.len() / channels.max(1)).max(1);
     let mut first = pixels.start;
     while first < pixels.end {
         let count = block.min(pixels.end - first);

@@ -26,6 +26,8 @@ struct Setting {
     cuts: Vec<usize>,
     /// Output channels at which it is cut further, where the kernel divides them.
     channel_cuts: Vec<usize>,
+    /// Are weights stored as `f16`?
+    f16: bool,
 }
 
 /// One memory with all activations, NaN wherever no operand lies.
@@ -107,6 +109,17 @@ fn packed(operands: &ConvOperands) -> Vec<f32> {
     packed
 }
 
+/// The scratch of a run; pictures that are cut into bands are computed with the least.
+fn scratch(operands: &ConvOperands, setting: &Setting) -> Vec<f32> {
+    let gathers = setting.segments.len() > 1 || operands.prologue.is_some();
+    let len = if setting.cuts.is_empty() {
+        conv_f32_scratch_len(&operands.params)
+    } else {
+        conv_f32_least_scratch_len(&operands.params, gathers)
+    };
+    vec![f32::NAN; len.unwrap() as usize]
+}
+
 /// Runs the kernel; gives the dense output. All memory but the output must stay as it was.
 fn run(level: Level, operands: &ConvOperands, setting: &Setting) -> Vec<f32> {
     let params = &operands.params;
@@ -130,16 +143,21 @@ fn run(level: Level, operands: &ConvOperands, setting: &Setting) -> Vec<f32> {
     };
     let before = memory.elements.clone();
     let weights = packed(operands);
+    let halves = rounded(&weights);
     let [scale, shift] = operands.prologue.clone().unwrap_or_default().map(|values| channels(&values));
     let bias = operands.bias.as_deref().map(channels);
-    let mut scratch = vec![f32::NAN; conv_f32_scratch_len(params).unwrap() as usize];
+    let mut scratch = scratch(operands, setting);
 
     let view = ViewMut::new(&mut memory.elements);
     let (scale, shift) = (View::new(&scale), View::new(&shift));
     let task = ConvTask {
         params,
         source: Source::new(view.as_view(), &segments, params.input),
-        weights: View::new(&weights),
+        weights: if setting.f16 {
+            ConvWeights::F16(View::new(&halves))
+        } else {
+            ConvWeights::F32(View::new(&weights))
+        },
         prologue: operands.prologue.is_some().then_some(Prologue {
             scale,
             shift,
@@ -226,6 +244,25 @@ fn check(operands: &ConvOperands, setting: &Setting) {
             assert_eq!(bits(first), bits(&whole), "{}: levels differ", level.name());
         }
     }
+    if conv_f32_reads_f16(params) {
+        check_f16(operands, setting);
+    }
+}
+
+/// Weights that are stored as `f16` must give the bits of the same weights stored as `f32`, at every level.
+fn check_f16(operands: &ConvOperands, setting: &Setting) {
+    let weights = rounded(&operands.weights).into_iter().map(f16::to_f32).collect();
+    let operands = ConvOperands { weights, ..operands.clone() };
+    for level in levels() {
+        let [whole, half] =
+            [false, true].map(|f16| run(level, &operands, &Setting { f16, ..setting.clone() }));
+        assert_eq!(bits(&half), bits(&whole), "{}: f16 differs", level.name());
+    }
+}
+
+/// Elements as `f16`.
+fn rounded(elements: &[f32]) -> Vec<f16> {
+    elements.iter().copied().map(f16::from_f32).collect()
 }
 
 /// `len` values of a generator, about as wide as the filters of a trained network.
@@ -337,7 +374,7 @@ fn setting(channels: u32) -> impl Strategy<Value = Setting> {
             bounds.extend([0, channels]);
             bounds.sort_unstable();
             let segments = bounds.windows(2).map(|pair| pair[1] - pair[0]).filter(|&c| c > 0).collect();
-            Setting { segments, gap, over_residual, cuts, channel_cuts }
+            Setting { segments, gap, over_residual, cuts, channel_cuts, f16: false }
         },
     )
 }
@@ -406,6 +443,7 @@ fn whole(channels: u32) -> Setting {
         over_residual: false,
         cuts: vec![1, 3],
         channel_cuts: vec![16],
+        f16: false,
     }
 }
 
@@ -465,7 +503,7 @@ fn through_ring(level: Level, operands: &ConvOperands, ring: u32) -> Vec<f32> {
         let task = ConvTask {
             params,
             source: Source::new(View::new(&memory), &from, input),
-            weights: View::new(&weights),
+            weights: ConvWeights::F32(View::new(&weights)),
             prologue: None,
             epilogue: Epilogue { activation: params.activation, ..Epilogue::NONE },
             sink: Sink::new(ViewMut::new(&mut result), &to, output),

@@ -6,8 +6,8 @@ use super::{activation, axis, check, segments};
 use crate::device::kernel::params::ConvTransposeParams;
 use crate::device::kernel::reference::{self, Random, Tensor};
 use crate::device::kernel::{
-    ConvTransposeTask, Epilogue, conv_transpose_f32, conv_transpose_f32_is_valid,
-    conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
+    Band, ConvTransposeTask, Epilogue, conv_transpose_f32, conv_transpose_f32_channel_multiple,
+    conv_transpose_f32_is_valid, conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
 };
 use crate::device::simd::{View, ViewMut};
 use crate::device::tensor::{Extent, Window};
@@ -75,7 +75,17 @@ fn check_conv_transpose(params: &ConvTransposeParams, channels: &[u32], parts: P
         };
         let weights = View::new(&weights);
         let task = ConvTransposeTask { params, source: input.source(), weights, epilogue, sink };
-        dispatch!(level, s => conv_transpose_f32(s, &task, band, ViewMut::new(&mut scratch)));
+        // Bands of some rows are cut into channels, too.
+        let is_whole = band.rows.len() == params.output.h as usize;
+        let cut = match conv_transpose_f32_channel_multiple(params) {
+            Some(multiple) if !is_whole => multiple as usize,
+            _ => usize::MAX,
+        };
+        for channels in [0..cut, cut..usize::MAX].into_iter().filter(|it| it.start < params.output.c as usize)
+        {
+            let band = Band { channels, ..band.clone() };
+            dispatch!(level, s => conv_transpose_f32(s, &task, &band, ViewMut::new(&mut scratch)));
+        }
     });
 }
 

@@ -4,6 +4,7 @@ mod conv_transpose;
 mod elementwise;
 mod interpolate;
 mod normalize;
+mod overlap;
 mod pool;
 mod rearrange;
 mod resize;

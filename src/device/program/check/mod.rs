@@ -14,7 +14,9 @@ use super::Program;
 use super::crc::crc32;
 use super::error::{ProgramError, Section};
 use super::index;
-use super::record::{ALIGN, Buffer, Header, KNOWN_CAPABILITIES, LAYOUT_PANELS_OF_16, MAGIC, Span, VERSION};
+use super::record::{
+    ALIGN, Buffer, CAPABILITY_OVERLAP, Header, KNOWN_CAPABILITIES, LAYOUT_PANELS_OF_16, MAGIC, Span, VERSION,
+};
 use super::seal::head_crc;
 use crate::device::tensor::{DType, Extent, Rows};
 
@@ -84,6 +86,11 @@ fn begins_behind(section: Span, end: u64) -> Option<()> {
 
 fn end(span: Span) -> u64 {
     u64::from(span.offset) + u64::from(span.len)
+}
+
+/// May outputs lie over inputs that are consumed?
+fn allows_overlap(program: &Program<'_>) -> bool {
+    program.header.capabilities & CAPABILITY_OVERLAP != 0
 }
 
 /// The type of all operands and constants: the operators of this build compute in `f32`.

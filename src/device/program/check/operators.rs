@@ -5,12 +5,12 @@ use crate::device::kernel::params::{
     RearrangeParams, ResizeParams, SoftmaxParams,
 };
 use crate::device::kernel::{
-    binary_f32_is_valid, conv_f32_is_valid, conv_f32_scratch_len, conv_f32_weight_len,
-    conv_transpose_f32_is_valid, conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
-    interpolate_f32_is_valid, interpolate_f32_scratch_len, interpolate_f32_table_lens, map_f32_is_valid,
-    normalize_f32_channels, normalize_f32_is_valid, normalize_f32_len, normalize_f32_scratch_len,
-    pool_f32_is_valid, rearrange_f32_is_valid, rearrange_f32_output_len, resize_f32_is_valid,
-    softmax_f32_is_valid, softmax_f32_len,
+    binary_f32_is_valid, conv_f32_is_valid, conv_f32_least_scratch_len, conv_f32_reads_f16,
+    conv_f32_weight_len, conv_transpose_f32_is_valid, conv_transpose_f32_scratch_len,
+    conv_transpose_f32_weight_len, interpolate_f32_is_valid, interpolate_f32_scratch_len,
+    interpolate_f32_table_lens, map_f32_is_valid, normalize_f32_channels, normalize_f32_is_valid,
+    normalize_f32_len, normalize_f32_scratch_len, pool_f32_is_valid, rearrange_f32_is_valid,
+    rearrange_f32_output_len, resize_f32_is_valid, softmax_f32_is_valid, softmax_f32_len,
 };
 use crate::device::program::Params;
 use crate::device::program::error::StepFault;
@@ -39,6 +39,8 @@ pub(super) struct Demand {
     pub(super) output: Extent,
     /// The least number of elements of each place.
     pub(super) places: [Option<u32>; 4],
+    /// May the first place's elements be `f16`?
+    pub(super) reads_f16: bool,
     /// The least number of elements of scratch.
     pub(super) scratch_len: u32,
 }
@@ -63,7 +65,13 @@ impl Demand {
 
     /// One source and an output, nothing else.
     fn plain(source: Source, output: Extent) -> Self {
-        Self { sources: [Some(source), None, None], output, places: [None; 4], scratch_len: 0 }
+        Self {
+            sources: [Some(source), None, None],
+            output,
+            places: [None; 4],
+            reads_f16: false,
+            scratch_len: 0,
+        }
     }
 }
 
@@ -100,6 +108,7 @@ fn conv(record: &Record<'_>, params: &ConvParams) -> Option<Demand> {
     }
     let prologue = if has_prologue { Some(padded(params.input.c)?) } else { None };
     let bias = if has_place(record, 1) { Some(padded(params.output.c)?) } else { None };
+    let gathers = has_prologue || record.operands.first().is_some_and(|segments| segments.len() > 1);
     Some(Demand {
         sources: [
             Some(Source::apart(params.input)),
@@ -108,7 +117,8 @@ fn conv(record: &Record<'_>, params: &ConvParams) -> Option<Demand> {
         ],
         output: params.output,
         places: [Some(conv_f32_weight_len(params)?), bias, prologue, prologue],
-        scratch_len: conv_f32_scratch_len(params)?,
+        reads_f16: conv_f32_reads_f16(params),
+        scratch_len: conv_f32_least_scratch_len(params, gathers)?,
     })
 }
 
@@ -125,6 +135,7 @@ fn conv_transpose(record: &Record<'_>, params: &ConvTransposeParams) -> Option<D
         ],
         output: params.output,
         places: [Some(conv_transpose_f32_weight_len(params)?), bias, None, None],
+        reads_f16: false,
         scratch_len: conv_transpose_f32_scratch_len(params)?,
     })
 }
@@ -138,7 +149,13 @@ fn binary(record: &Record<'_>, params: &BinaryParams) -> Option<Demand> {
     if !binary_f32_is_valid(params) {
         return None;
     }
-    let mut demand = Demand { sources: [None; 3], output: params.output, places: [None; 4], scratch_len: 0 };
+    let mut demand = Demand {
+        sources: [None; 3],
+        output: params.output,
+        places: [None; 4],
+        reads_f16: false,
+        scratch_len: 0,
+    };
     for (i, extent) in [params.a, params.b].into_iter().enumerate() {
         if has_source(record, i) {
             let source = Source { extent, in_segments: true, in_place: true };

@@ -1,14 +1,16 @@
 //! Steps: their records, where their operands lie, and when those live.
 
 use super::operators::{Demand, Source};
-use super::{OPERAND, bytes_inside, end};
-use crate::device::memory::ranges_overlap;
+use super::{OPERAND, allows_overlap, bytes_inside, end};
+use crate::device::memory::{Direction, ranges_overlap};
 use crate::device::program::Program;
 use crate::device::program::error::{ProgramError, StepFault};
 use crate::device::program::index;
-use crate::device::program::record::{Buffer, BufferClass, FLAG_PARALLEL, NONE, Place, Space, Span};
-use crate::device::program::step::Record;
-use crate::device::tensor::{DType, Extent, Rows, Segment};
+use crate::device::program::record::{
+    Buffer, BufferClass, CAPABILITY_F16_WEIGHTS, FLAG_BACKWARD, FLAG_PARALLEL, NONE, Place, Space, Span,
+};
+use crate::device::program::step::{Record, direction};
+use crate::device::tensor::{DType, Extent, Segment};
 
 /// Checks all steps, and that they are as many as the header says.
 pub(super) fn check(program: &Program<'_>) -> Result<(), ProgramError> {
@@ -34,18 +36,15 @@ pub(super) fn check(program: &Program<'_>) -> Result<(), ProgramError> {
 /// Checks the first record of `bytes`, which is step `number`; returns the bytes behind it.
 fn check_first<'p>(program: &Program<'p>, bytes: &'p [u8], number: u32) -> Result<&'p [u8], StepFault> {
     let (record, rest) = Record::split(bytes)?;
-    if record.head.flags & !FLAG_PARALLEL != 0 {
-        // This build goes forwards through every step; a plan that needs more says so in the capabilities.
-        return Err(StepFault::Flags);
-    }
+    check_flags(program, record.head.flags)?;
     program.name(record.head.name).ok_or(StepFault::Name)?;
     let demand = Demand::of(&record)?;
-    let step = StepCheck { program, number };
+    let step = StepCheck { program, record: &record, number };
     let [sources @ .., output] = record.operands;
     let written = step.output(output, &demand.output)?;
-    for (segments, source) in sources.into_iter().zip(demand.sources) {
+    for (i, (segments, source)) in sources.into_iter().zip(demand.sources).enumerate() {
         match source {
-            Some(source) => step.source(segments, &source, output, &demand.output, written)?,
+            Some(source) => step.source(segments, (i, &source), &demand.output, written)?,
             None if segments.is_empty() => {}
             None => return Err(StepFault::Operands),
         }
@@ -54,10 +53,19 @@ fn check_first<'p>(program: &Program<'p>, bytes: &'p [u8], number: u32) -> Resul
         return Err(StepFault::Operands);
     }
     for (i, least) in demand.places.into_iter().enumerate() {
-        step.place(record.places.get(i).unwrap_or(&Place::ABSENT), least, written)?;
+        let reads_f16 = i == 0 && demand.reads_f16;
+        step.place(record.places.get(i).unwrap_or(&Place::ABSENT), least, reads_f16, written)?;
     }
     step.scratch(record.head.scratch, demand.scratch_len)?;
     Ok(rest)
+}
+
+/// A direction only where bands come one after the other, and where the capabilities say that there may be one.
+fn check_flags(program: &Program<'_>, flags: u16) -> Result<(), StepFault> {
+    let is_backward = flags & FLAG_BACKWARD != 0;
+    let is_known = flags & !(FLAG_PARALLEL | FLAG_BACKWARD) == 0;
+    let is_sound = !is_backward || (flags & FLAG_PARALLEL == 0 && allows_overlap(program));
+    if is_known && is_sound { Ok(()) } else { Err(StepFault::Flags) }
 }
 
 /// The bytes that a step writes, `[begin, end)` in the arena.
@@ -66,6 +74,7 @@ type Written = (u32, u32);
 /// The checks of one step's operands.
 struct StepCheck<'a, 'p> {
     program: &'a Program<'p>,
+    record: &'a Record<'p>,
     number: u32,
 }
 
@@ -90,12 +99,12 @@ impl StepCheck<'_, '_> {
         Ok((begin, end))
     }
 
-    /// Segments that add up, each written before; apart from the output, or exactly it where the operator allows that.
+    /// Segments that add up, each written before; apart from the output, or exactly it where the operator allows that, or so far from
+    /// it that in the step's direction only rows that were read are written over.
     fn source(
         &self,
         segments: &[Segment],
-        source: &Source,
-        output: &[Segment],
+        (i, source): (usize, &Source),
         output_extent: &Extent,
         written: Written,
     ) -> Result<(), StepFault> {
@@ -110,19 +119,36 @@ impl StepCheck<'_, '_> {
             let part = source.extent.with_channels(segment.channels);
             let (begin, end, buffer) = self.segment(segment, &part)?;
             self.written_before(buffer)?;
+            let [.., output] = self.record.operands;
             let is_output = source.in_place
                 && part == *output_extent
                 && output.iter().any(|output| output.rows == segment.rows);
-            if overlap((begin, end), written) && !is_output {
+            if overlap((begin, end), written) && !is_output && !self.is_consumed_before(i, segment) {
                 return Err(StepFault::Overlap);
             }
         }
         Ok(())
     }
 
+    /// Is every row of a segment of source `i` read for the last time before anything is written over it?
+    fn is_consumed_before(&self, i: usize, segment: &Segment) -> bool {
+        let Record { head, params, operands: [.., output], .. } = self.record;
+        let [output] = output else { return false };
+        if head.flags & FLAG_PARALLEL != 0 || !allows_overlap(self.program) {
+            return false;
+        }
+        let Some(separation) = params.separation(i, segment, output) else { return false };
+        let above =
+            |high: u32, low: u32, distance: u32| u64::from(high) >= u64::from(low) + u64::from(distance);
+        match direction(head.flags) {
+            Direction::Forward => above(segment.rows.base, output.rows.base, separation.forward),
+            Direction::Backward => above(output.rows.base, segment.rows.base, separation.backward),
+        }
+    }
+
     /// The bytes that a segment reaches, and its buffer: inside it, alive, no scratch.
     fn segment(&self, segment: &Segment, extent: &Extent) -> Result<(u32, u32, &Buffer), StepFault> {
-        if !is_whole(&segment.rows, extent) {
+        if !segment.rows.is_whole(extent) {
             return Err(StepFault::Layout);
         }
         let buffer = self.buffer(segment.buffer)?;
@@ -147,8 +173,14 @@ impl StepCheck<'_, '_> {
         if given || buffer.first_step < self.number { Ok(()) } else { Err(StepFault::Life) }
     }
 
-    /// A place of at least `least` elements, or none where `least` is none.
-    fn place(&self, place: &Place, least: Option<u32>, written: Written) -> Result<(), StepFault> {
+    /// A place of at least `least` elements, or none where `least` is none; of `f16` where operator and header allow them.
+    fn place(
+        &self,
+        place: &Place,
+        least: Option<u32>,
+        reads_f16: bool,
+        written: Written,
+    ) -> Result<(), StepFault> {
         let space = Space::from_code(place.space).ok_or(StepFault::Place)?;
         let Some(least) = least else {
             return if space == Space::Absent { Ok(()) } else { Err(StepFault::Operands) };
@@ -157,8 +189,13 @@ impl StepCheck<'_, '_> {
             return Err(StepFault::Operands);
         }
         let bytes = Span { offset: place.offset, len: place.len };
+        let allows_f16 = reads_f16 && self.program.header.capabilities & CAPABILITY_F16_WEIGHTS != 0;
+        if space == Space::ConstantsF16 && !allows_f16 {
+            return Err(StepFault::Place);
+        }
+        // All begin at multiples of four bytes, and lengths are whole elements.
         let is_whole = |bytes: u32| index(bytes).is_multiple_of(OPERAND.bytes());
-        let is_short = OPERAND.bytes_of(least).is_none_or(|least| place.len < least);
+        let is_short = space.dtype().bytes_of(least).is_none_or(|least| place.len < least);
         if !is_whole(place.offset) || !is_whole(place.len) || is_short {
             return Err(StepFault::Place);
         }
@@ -197,22 +234,4 @@ impl StepCheck<'_, '_> {
 
 fn overlap(a: (u32, u32), b: (u32, u32)) -> bool {
     ranges_overlap(a.0, a.1.saturating_sub(a.0), b.0, b.1.saturating_sub(b.0))
-}
-
-/// Do the rows exist whole, with every element at its own place? Channels lie inside a pixel, pixels inside a row, rows inside
-/// a picture. So an operand has no more elements than its buffer, whatever the parameters say, and bands share none.
-fn is_whole(rows: &Rows, extent: &Extent) -> bool {
-    let Extent { n, h, w, c } = *extent;
-    if n == 0 || h == 0 || w == 0 || c == 0 {
-        return false;
-    }
-    let inner = |count: u32, stride: u32, len: u64| {
-        // (count − 1)·stride + len, where neighbours do not touch.
-        (count == 1 || u64::from(stride) >= len)
-            .then(|| u64::from(count - 1).saturating_mul(u64::from(stride)).saturating_add(len))
-    };
-    let nested = inner(w, rows.pixel_stride, u64::from(c))
-        .and_then(|row_len| inner(h, rows.row_stride, row_len))
-        .and_then(|image_len| inner(n, rows.image_stride, image_len));
-    nested.is_some() && rows.first_row == 0 && rows.ring_rows >= h
 }

@@ -5,7 +5,6 @@
 
 use alloc::vec::Vec;
 
-use crate::device::kernel::conv_f32_scratch_len;
 use crate::device::kernel::params::{Beyond, ConvAlgorithm, ConvParams};
 use crate::device::program::record::OpCode;
 use crate::device::simd::LANES;
@@ -48,7 +47,7 @@ impl Lowering<'_> {
         let sink = self.product(output, [rows, groups, columns], params.output)?;
         let mut step = Step::new(OpCode::Conv, &params, [source, Vec::new(), Vec::new()], sink);
         step.weights = Some(weights);
-        step.scratch = self.scratch(conv_f32_scratch_len(&params))?;
+        step.scratch = self.conv_scratch(&params, step.sources[0].len() > 1)?;
         self.push(step);
         Ok(())
     }
@@ -77,7 +76,7 @@ impl Lowering<'_> {
             return self.output(output, extent);
         }
         let len = extent.checked_len().ok_or_else(|| too_large(&self.node))?;
-        let root = self.temporary(len, self.last_read[output.index()])?;
+        let root = self.temporary(len)?;
         let arrangement = Arrangement::identity(&dims).transposed(&[1, 0, 2]);
         self.places[output.index()] = Some(Location::Arranged { root, arrangement });
         Ok(Layout::whole(root.buffer, extent).ok_or_else(|| too_large(&self.node))?.segments[0])
@@ -122,7 +121,7 @@ impl Lowering<'_> {
         let len = dims.iter().try_fold(1u32, |len, dim| len.checked_mul(*dim));
         let params = arrangement.params(root.channels).zip(len);
         let (params, len) = params.ok_or_else(|| too_large(&self.node))?;
-        let sink = self.temporary(len, self.position)?;
+        let sink = self.temporary(len)?;
         let sources = [Vec::from([root]), Vec::new(), Vec::new()];
         self.push(Step::new(OpCode::Rearrange, &params, sources, sink));
         Ok(sink)

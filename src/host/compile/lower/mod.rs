@@ -28,18 +28,16 @@ use self::layout::Layout;
 use super::CompileOptions;
 use super::schedule::{Port, Recipe, Schedule, Step, too_large};
 
-/// The schedule that computes the graph's nodes in this order.
+/// The schedule that computes the graph's nodes in this order. Each of its steps writes a buffer of its own, so the steps may
+/// still change places; `share` lets them write over what dies.
 pub(super) fn lower(graph: &Graph, order: &[NodeId], options: &CompileOptions) -> Result<Schedule> {
     let mut lowering = Lowering::new(graph, order, options);
     lowering.place_inputs()?;
-    for (position, &id) in order.iter().enumerate() {
-        let Some(node) = graph.node(id) else { continue };
-        lowering.position = position;
+    for node in order.iter().filter_map(|&id| graph.node(id)) {
         lowering.node = node.name.clone();
         lowering.lower_node(node).map_err(|error| error.at_node(&node.name, node.op.name()))?;
     }
     lowering.place_outputs()?;
-    lowering.schedule.find_lives();
     Ok(lowering.schedule)
 }
 
@@ -47,18 +45,14 @@ pub(super) fn lower(graph: &Graph, order: &[NodeId], options: &CompileOptions) -
 struct Lowering<'g> {
     graph: &'g Graph,
     options: &'g CompileOptions,
-    /// The last position in the order at which each value is read, also through views; `usize::MAX` for outputs.
-    last_read: Vec<usize>,
     /// How many operands and outputs name each value.
     readers: Vec<u32>,
-    /// The last position at which what each buffer holds is read.
-    needed_until: Vec<usize>,
     /// Where each value lies, once it exists.
     places: Vec<Option<Location>>,
-    /// The position of the node that is being lowered.
-    position: usize,
-    /// Its name.
+    /// The name of the node that is being lowered.
     node: String,
+    /// The buffers that the output of the step which is pushed next may be written over.
+    over: Vec<u32>,
     schedule: Schedule,
 }
 
@@ -73,16 +67,13 @@ enum Location {
 
 impl<'g> Lowering<'g> {
     fn new(graph: &'g Graph, order: &[NodeId], options: &'g CompileOptions) -> Self {
-        let (last_read, readers) = reads(graph, order);
         Self {
             graph,
             options,
-            last_read,
-            readers,
-            needed_until: Vec::new(),
+            readers: readers(graph, order),
             places: vec![None; graph.values().len()],
-            position: 0,
             node: String::new(),
+            over: Vec::new(),
             schedule: Schedule::default(),
         }
     }
@@ -218,7 +209,6 @@ impl<'g> Lowering<'g> {
         let name = &self.graph.value(value).name;
         let len = extent.checked_len().ok_or_else(|| too_large(name))?;
         let buffer = self.schedule.add_buffer(name, class, len)?;
-        self.needed_until.push(self.last_read[value.index()]);
         let layout = Layout::whole(buffer, extent).ok_or_else(|| too_large(name))?;
         let segment = layout.segments[0];
         self.places[value.index()] = Some(Location::Placed(layout));
@@ -236,15 +226,21 @@ impl<'g> Lowering<'g> {
         self.output_over(value, extent, candidates)
     }
 
-    /// The output of an operator that may write over an operand: over the first of `candidates` that lies gapless and is not
-    /// read after this step, else in a new buffer.
+    /// The output of an operator that may be written over an operand: over one of `candidates` that is a whole buffer, if nobody
+    /// reads it later. Which one that is, is known when the steps have their order.
     fn output_over(&mut self, value: ValueId, extent: Extent, candidates: &[&[Segment]]) -> Result<Segment> {
-        let over = candidates.iter().find_map(|segments| self.dying(value, extent, segments));
-        let Some(segment) = over else { return self.output(value, extent) };
-        let needed = &mut self.needed_until[segment.buffer as usize];
-        *needed = (*needed).max(self.last_read[value.index()]);
-        self.places[value.index()] = Some(Location::Placed(Layout { extent, segments: vec![segment] }));
-        Ok(segment)
+        let sink = self.output(value, extent)?;
+        let buffers = &self.schedule.buffers;
+        let len = buffers[sink.buffer as usize].len;
+        let is_whole = |segment: &Segment| {
+            segment.rows.is_contiguous(&extent) && buffers[segment.buffer as usize].len == len
+        };
+        let whole = |segments: &&[Segment]| match segments {
+            [segment] if is_whole(segment) => Some(segment.buffer),
+            _ => None,
+        };
+        self.over = candidates.iter().filter_map(whole).collect();
+        Ok(sink)
     }
 
     /// The output of an operator in a buffer of its own.
@@ -252,22 +248,9 @@ impl<'g> Lowering<'g> {
         self.new_buffer(value, extent, BufferClass::Activation)
     }
 
-    /// The operand's only segment, if `value` may take its memory after the current step. An input's memory never becomes an
-    /// output: the caller may fill the one while it reads the other.
-    fn dying(&self, value: ValueId, extent: Extent, segments: &[Segment]) -> Option<Segment> {
-        let [segment] = segments else { return None };
-        let buffer = segment.buffer as usize;
-        let is_input = self.schedule.buffers[buffer].class == BufferClass::Input;
-        let may = segment.rows.is_contiguous(&extent)
-            && self.needed_until[buffer] <= self.position
-            && !(is_input && self.last_read[value.index()] == usize::MAX);
-        may.then_some(*segment)
-    }
-
-    /// A buffer for `len` elements that no value of the graph owns, as one run; it is needed until this position.
-    fn temporary(&mut self, len: u32, needed_until: usize) -> Result<Segment> {
+    /// A buffer for `len` elements that no value of the graph owns, as one run.
+    fn temporary(&mut self, len: u32) -> Result<Segment> {
         let buffer = self.schedule.add_buffer(&self.node, BufferClass::Activation, len)?;
-        self.needed_until.push(needed_until);
         let layout = Layout::whole(buffer, Extent::flat(len)).ok_or_else(|| too_large(&self.node))?;
         Ok(layout.segments[0])
     }
@@ -279,14 +262,13 @@ impl<'g> Lowering<'g> {
         if len == 0 {
             return Ok(None);
         }
-        let buffer = self.schedule.add_buffer(&format!("{name} (scratch)"), BufferClass::Scratch, len)?;
-        self.needed_until.push(self.position);
-        Ok(Some(buffer))
+        self.schedule.add_buffer(&format!("{name} (scratch)"), BufferClass::Scratch, len).map(Some)
     }
 
     /// Appends a step of the current node.
     fn push(&mut self, mut step: Step) {
         step.name = self.node.clone();
+        step.over = core::mem::take(&mut self.over);
         self.schedule.steps.push(step);
     }
 
@@ -307,25 +289,14 @@ impl<'g> Lowering<'g> {
     }
 }
 
-/// The last position at which each value is read, also through operators that may only change the view; and how often.
-fn reads(graph: &Graph, order: &[NodeId]) -> (Vec<usize>, Vec<u32>) {
-    let mut last = vec![0; graph.values().len()];
+/// How many operands and outputs name each value.
+fn readers(graph: &Graph, order: &[NodeId]) -> Vec<u32> {
     let mut readers = vec![0; graph.values().len()];
-    for port in &graph.outputs {
-        last[port.value.index()] = usize::MAX;
-        readers[port.value.index()] += 1;
+    let operands = order.iter().filter_map(|&id| graph.node(id)).flat_map(|node| node.op.inputs());
+    for value in operands.chain(graph.outputs.iter().map(|port| port.value)) {
+        readers[value.index()] += 1;
     }
-    for (position, &id) in order.iter().enumerate().rev() {
-        let Some(node) = graph.node(id) else { continue };
-        let is_view =
-            matches!(node.op, Op::Concat(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) | Op::Pad(_));
-        let read = if is_view { last[node.output.index()].max(position) } else { position };
-        for input in node.op.inputs() {
-            last[input.index()] = last[input.index()].max(read);
-            readers[input.index()] += 1;
-        }
-    }
-    (last, readers)
+    readers
 }
 
 /// The size of a tensor whose channels are its last axis: rank 4 as it is, all others `[1, 1, rest, c]`.

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::device::kernel::params::{ConvAlgorithm, ConvParams, ConvTransposeParams};
 use crate::device::kernel::{
-    conv_f32_scratch_len, conv_f32_weight_len, conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
+    conv_f32_least_scratch_len, conv_f32_reads_f16, conv_f32_scratch_len, conv_f32_weight_len,
+    conv_transpose_f32_scratch_len, conv_transpose_f32_weight_len,
 };
 use crate::device::program::record::OpCode;
 use crate::device::tensor::{Activation, Extent, Segment, Window};
@@ -78,10 +79,21 @@ impl Lowering<'_> {
     ) -> Result<()> {
         let (sources, sink) = self.summed_operands(output, params.output, (input, params.input), residual)?;
         let mut step = Step::new(OpCode::Conv, params, sources, sink);
-        step.scratch = self.scratch(conv_f32_scratch_len(params))?;
+        let gathers = step.sources[0].len() > 1 || places.get(2).is_some_and(Option::is_some);
+        step.scratch = self.conv_scratch(params, gathers)?;
         step.places = places;
         self.push(step);
         Ok(())
+    }
+
+    /// The scratch of a convolution whose input has several segments or a prologue, or not: the least where memory is to be low.
+    pub(super) fn conv_scratch(&mut self, params: &ConvParams, gathers: bool) -> Result<Option<u32>> {
+        let least = self.options.low_memory;
+        self.scratch(if least {
+            conv_f32_least_scratch_len(params, gathers)
+        } else {
+            conv_f32_scratch_len(params)
+        })
     }
 
     /// Sources and sink of an operator that may add a residual: the sum is written over the dying skip.
@@ -113,6 +125,9 @@ impl Lowering<'_> {
     ) -> Result<Option<ConstantId>> {
         self.require_constant(weight, "weight")?;
         let recipe = match algorithm {
+            _ if self.options.f16 && conv_f32_reads_f16(params) => {
+                Recipe::PanelsF16 { weight, groups: params.groups }
+            }
             ConvAlgorithm::Pointwise | ConvAlgorithm::Im2col => {
                 Recipe::Panels { weight, groups: params.groups }
             }

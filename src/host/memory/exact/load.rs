@@ -118,7 +118,8 @@ impl Load {
         } else {
             meet.outputs.max(meet.inputs)
         };
-        self.need[section] += union - meet.union;
+        // Another input may lower the least distance, and with it the union.
+        self.need[section] = self.need[section] + union - meet.union;
         meet.union = union;
     }
 }

@@ -148,7 +148,7 @@ impl<const PATCH: usize> Patches<'_, PATCH> {
                 ((x + columns.start as isize) as usize * pixel + c, i * PATCH + columns.start);
             if self.prologue.is_none() && count == LANES {
                 let row = row.vectors(first, pixel, columns.len());
-                let copy = copy.vectors(place * LANES, LANES, columns.len());
+                let copy = copy.vectors::<LANES>(place * LANES, LANES, columns.len());
                 for j in 0..columns.len() {
                     copy.store(s, j, row.load(s, j));
                 }

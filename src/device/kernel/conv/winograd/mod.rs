@@ -198,6 +198,7 @@ fn multiply<S: Simd>(
     }
     let starts = Places::new(&starts[..patches]);
     let tiles = Split::new(patches, patches.div_ceil(S::TILE_ROWS));
+    let weights = task.weights.f32();
     let mut panel = panels.start;
     while panel < panels.end {
         let count = (panels.end - panel).min(S::TILE_PANELS);
@@ -208,14 +209,14 @@ fn multiply<S: Simd>(
                 Runs::one(channels),
                 chain,
                 Panels {
-                    weights: task.weights.from(panel * panel_stride + f * channels * LANES),
+                    weights: weights.from(panel * panel_stride + f * channels * LANES),
                     panels: count,
                     stride: panel_stride,
                 },
             );
             let sums = m.from(f * layout.m_plane + (panel - panels.start) * LANES);
             // The panels of the next frequency, or of the next group of panels.
-            let distance = if task.weights.len() < FETCHED_WEIGHTS {
+            let distance = if weights.len() < FETCHED_WEIGHTS {
                 0
             } else if f + 1 < frequencies {
                 channels * LANES
