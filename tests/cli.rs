@@ -117,7 +117,10 @@ fn a_compiled_program_gives_the_same_answer() {
     answer(&["run", DIGITS, "--input", GOLDEN_INPUT, "--output", &a]);
     answer(&["run", &program, "--input", GOLDEN_INPUT, "--output", &b]);
     assert_eq!(npy(&a), npy(&b));
-    assert_eq!(json(&["inspect", DIGITS]), json(&["inspect", &program]));
+    // A program does not say what the order of its steps has gained.
+    let mut report = json(&["inspect", DIGITS]);
+    report["memory"]["order"] = serde_json::Value::Null;
+    assert_eq!(report, json(&["inspect", &program]));
 }
 
 #[test]

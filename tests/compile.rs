@@ -4,7 +4,7 @@
 use salto::device::kernel::params::{BinaryKind, PoolKind};
 use salto::device::tensor::Window;
 use salto::host::compile::{CompileOptions, Techniques, compile, gains};
-use salto::host::graph::{Builder, ConvLayer, Graph, Seeded, WeightRequest, WeightSource, zoo};
+use salto::host::graph::{Builder, ConvLayer, Graph, Seeded, WeightRequest, zoo};
 use salto::host::{Error, ErrorKind, Model, Result, SessionOptions};
 
 fn run(graph: &Graph, options: &CompileOptions, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {

@@ -8,7 +8,7 @@ mod programs;
 use programs::{Guarded, run, run_poisoned};
 use salto::device::program::Program;
 use salto::host::Result;
-use salto::host::compile::{CompileOptions, Compiled, compile};
+use salto::host::compile::{CompileOptions, Compiled, compile, gains};
 use salto::host::graph::{Graph, Seeded, zoo};
 use salto::host::report::MemoryReport;
 
@@ -44,10 +44,12 @@ fn low_memory(graph: &Graph) -> Compiled {
 #[test]
 fn activations_of_known_networks() {
     for Known { name, graph, kib } in NETWORKS {
-        let low = low_memory(&graph().unwrap());
+        let graph = graph().unwrap();
+        let low = low_memory(&graph);
         let program = Program::from_bytes(low.bytes()).unwrap();
         let memory = MemoryReport::new(&program, Some(low.certificate()));
-        let of_f32 = memory.activation_bytes as f64 / 4096.0;
+        let gains = gains(&graph, &CompileOptions::default().low_memory(true)).unwrap();
+        let of_f32 = gains.last().unwrap().activation_bytes as f64 / 4096.0;
         println!(
             "{name}: {of_f32:.2} KiB × 4 and {} bytes of scratch: arena of {} bytes ({})",
             memory.scratch_bytes,

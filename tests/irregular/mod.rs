@@ -70,6 +70,7 @@ fn separable(net: &mut Builder<'_>, x: ValueId, kernel: u32, stride: u32, output
 fn classified(mut net: Builder<'_>, x: ValueId) -> Result<Graph> {
     let x = net.relu(x)?;
     let x = net.global_pool(x, PoolKind::Average)?;
+    let x = net.flatten(x)?;
     let x = net.dense(x, 10)?;
     net.output(x);
     net.finish()

@@ -4,8 +4,8 @@ use bytemuck::{Pod, Zeroable, bytes_of, cast_slice};
 use half::f16;
 use salto::device::memory::{self, Direction, Order, Problem};
 use salto::device::program::record::{
-    ALIGN, Buffer, BufferClass, CAPABILITY_OVERLAP, FLAG_PARALLEL, Header, LAYOUT_PANELS_OF_16, MAGIC, NONE,
-    OpCode, Place, Port, Space, Span, StepHead, VERSION,
+    ALIGN, Buffer, BufferClass, CAPABILITY_F16_WEIGHTS, CAPABILITY_OVERLAP, FLAG_PARALLEL, Header,
+    LAYOUT_PANELS_OF_16, MAGIC, NONE, OpCode, Place, Port, Space, Span, StepHead, VERSION,
 };
 use salto::device::program::seal;
 use salto::device::tensor::{DType, Extent, Rows, Segment};
@@ -212,11 +212,16 @@ impl Writer {
         let steps_offset = head_len.next_multiple_of(ALIGN);
         let weights_offset = (steps_offset + steps.len()).next_multiple_of(ALIGN);
         let scratch = self.buffers.iter().filter(|buffer| buffer.class == BufferClass::Scratch as u16);
+        let is_f16 = |place: &Place| place.space == Space::ConstantsF16 as u32;
+        let has_f16 = self.steps.iter().flat_map(|step| &step.places).any(is_f16);
         let overlaps = self.steps.iter().any(|draft| draft.flags & FLAG_PARALLEL == 0);
         let header = Header {
             magic: MAGIC,
             version: VERSION,
-            capabilities: if overlaps { CAPABILITY_OVERLAP } else { 0 },
+            capabilities: [(overlaps, CAPABILITY_OVERLAP), (has_f16, CAPABILITY_F16_WEIGHTS)]
+                .iter()
+                .map(|(needed, bit)| if *needed { *bit } else { 0 })
+                .sum(),
             weight_layout: LAYOUT_PANELS_OF_16,
             head_len: head_len as u32,
             steps: Span { offset: steps_offset as u32, len: steps.len() as u32 },

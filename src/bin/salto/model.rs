@@ -38,8 +38,10 @@ fn load_with(network: &Network, mut shapes: Shapes, threads: usize) -> Result<Mo
 /// All files that a network is read from, which no output may replace: its own, its data, its weights, what is bound to it.
 pub(crate) fn files_read(network: &Network) -> Vec<PathBuf> {
     let mut files = vec![network.path.clone()];
-    // What cannot be read is told when it is read.
-    files.extend(external_files(&network.path).unwrap_or_default());
+    // What cannot be read is told when it is read; a pipe would keep its reader waiting.
+    if network.path.is_file() {
+        files.extend(external_files(&network.path).unwrap_or_default());
+    }
     files.extend(network.weights.as_deref().map(|weights| zoo::key_and_file(weights).1.into()));
     files.extend(network.bindings.iter().map(|(_, file)| file.clone()));
     files

@@ -88,7 +88,9 @@ pub fn order(tasks: &Tasks, budget: usize) -> Ordering {
             chosen = chosen.max(part.peak);
         }
     }
-    let order = parts.into_iter().flat_map(|part| part.order).collect();
+    // A part that was improved in vain must not bring another order.
+    let order =
+        if chosen == given { tasks.given() } else { parts.into_iter().flat_map(|part| part.order).collect() };
     Ordering { order, peaks: Peaks { given, chosen, lower } }
 }
 
