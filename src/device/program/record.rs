@@ -110,7 +110,7 @@ impl Header {
 pub struct Port {
     /// Its name, inside the names.
     pub name: Span,
-    /// The number of a [`DType`](crate::device::tensor::DType).
+    /// The number of a [`DType`].
     pub dtype: u32,
     /// How the model that was imported orders it: the number of a
     /// [`ModelLayout`](crate::device::tensor::ModelLayout).

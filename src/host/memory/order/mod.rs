@@ -7,7 +7,7 @@
 //! after a set has run does not depend on the order inside it. So every set is visited once (Held & Karp 1962, for a bottleneck),
 //! in the order of the peak that it takes to get there, which keeps all sets out that only a larger peak reaches. Three
 //! observations keep the sets few:
-//! - a task that all others precede or follow cuts the problem in two ([`cut`]);
+//! - a task that all others precede or follow cuts the problem in two (`cut`);
 //! - a part whose given order is as good as the bound of some task is left as it is;
 //! - a task, or a chain of tasks, that leaves no more alive than before it and stays below the peak reached may run at once.
 //!
