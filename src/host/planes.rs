@@ -57,24 +57,19 @@ impl Planes<'_> {
 
     #[cfg(feature = "std")]
     fn transpose_one(&self, rows: usize, columns: usize, from: &[f32], to: &mut [f32]) {
-        use std::sync::Mutex;
-
-        use alloc::vec::Vec;
-
-        use crate::device::engine::{BandExecutor, Shares};
+        use crate::device::engine::BandExecutor;
 
         let workers = self.pool.workers();
         if workers == 1 || to.len() < WORTH_DIVIDING {
             return copy(self.level, rows, columns, from, to);
         }
-        // Parts of the columns, which are neighbours in the output: the pixels that the same thread has in the engine's steps.
+        // Parts of the columns, which are neighbours in the output.
         let part = columns.div_ceil(2 * workers).next_multiple_of(16);
-        let parts: Vec<_> = to.chunks_mut(part * rows).map(|to| Mutex::new(Some(to))).collect();
-        let shares = Shares::new(parts.len(), workers);
-        self.pool.execute(&|thread| {
-            while let Some(i) = shares.take(thread) {
-                let to = parts[i].lock().ok().and_then(|mut part| part.take());
-                to.into_iter().for_each(|to| copy(self.level, rows, columns, &from[i * part..], to));
+        let parts = std::sync::Mutex::new(to.chunks_mut(part * rows).enumerate());
+        let next = || parts.lock().ok().and_then(|mut parts| parts.next());
+        self.pool.execute(&|_| {
+            while let Some((i, to)) = next() {
+                copy(self.level, rows, columns, &from[i * part..], to);
             }
         });
     }

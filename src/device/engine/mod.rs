@@ -23,8 +23,6 @@ pub use bands::Work;
 pub use error::EngineError;
 pub use executor::{BandExecutor, Serial};
 pub use hook::StepHook;
-#[cfg(target_has_atomic = "ptr")]
-pub(crate) use share::Shares;
 
 use core::marker::PhantomData;
 #[cfg(target_has_atomic = "ptr")]
@@ -40,6 +38,8 @@ use super::tensor::Element;
 use bands::Bands;
 use job::Job;
 use operators::{AllOperators, OperatorTable};
+#[cfg(target_has_atomic = "ptr")]
+use share::Shares;
 
 /// Runs one program in one arena.
 ///

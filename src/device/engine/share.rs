@@ -1,7 +1,7 @@
 //! Who takes which band: each worker its own share first, then what others have left.
 //!
 //! What flows in is the number of bands and of workers, what flows out is each band's number, once. Called by the engine for steps
-//! whose bands run side by side, and at a session's door.
+//! whose bands run side by side.
 //!
 //! Worker 0 begins with the first rows of every step, worker 1 with the next. So what a worker reads is mostly what it wrote a
 //! step before, and still lies in its own core's cache: on a server's mesh a line that another core wrote takes longer than a
@@ -13,14 +13,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 const MAX_SHARES: usize = 16;
 
 /// The bands of one step, each handed out once.
-pub(crate) struct Shares {
+pub(super) struct Shares {
     shares: [Share; MAX_SHARES],
     count: usize,
 }
 
 impl Shares {
     /// `bands` bands in equal shares for `workers` workers.
-    pub(crate) fn new(bands: usize, workers: usize) -> Self {
+    pub(super) fn new(bands: usize, workers: usize) -> Self {
         let count = workers.clamp(1, MAX_SHARES);
         let mut shares = [const { Share::empty() }; MAX_SHARES];
         let (each, more) = (bands / count, bands % count);
@@ -35,7 +35,7 @@ impl Shares {
     /// The next band for a worker: from the front of its own share, else from the back of another's. `None` when all are taken.
     ///
     /// Any number will do as `worker`, also one that several workers have: it only says where to begin.
-    pub(crate) fn take(&self, worker: usize) -> Option<usize> {
+    pub(super) fn take(&self, worker: usize) -> Option<usize> {
         let own = worker % self.count;
         let (before, from_own) = self.shares.get(..self.count)?.split_at(own);
         let (own, behind) = from_own.split_first()?;

@@ -1,6 +1,6 @@
 //! Convolutions and dense layers.
 
-use super::{Compute, Operator, spatial};
+use super::{Compute, Operator, READING, fetching, spatial};
 use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::{ConvAlgorithm, ConvParams};
@@ -16,15 +16,10 @@ use crate::device::simd::{Simd, ViewMut};
 #[derive(Clone, Copy, Debug)]
 pub struct Conv;
 
-/// Multiply-adds that reading a weight costs, which comes from L3 or beyond: 25 bytes a cycle at 16 multiply-adds.
-pub(super) const READING: u64 = 2;
 /// Multiply-adds that packing an element of the input costs.
 const PACKING: u64 = 4;
 /// Multiply-adds that the transform of an element of the input to F(4×4,3×3) costs: 140 cycles for 16 pixels of 16 channels.
 const TRANSFORM: u64 = 9;
-/// Multiply-adds that an element costs which another core has written: 19 cycles for a line of 16 on a server's mesh, and half
-/// of all elements are at hand.
-const FETCHING: u64 = 10;
 
 fn params<'p>(step: &Step<'p>) -> Option<&'p ConvParams> {
     if let Params::Conv(params) = step.params { Some(params) } else { None }
@@ -36,8 +31,7 @@ impl Operator for Conv {
     fn work(step: &Step<'_>) -> Option<Work> {
         let params = params(step)?;
         let weights = u64::from(conv_f32_weight_len(params)?);
-        let (input, output) =
-            (u64::from(params.input.checked_len()?), u64::from(params.output.checked_len()?));
+        let input = u64::from(params.input.checked_len()?);
         let is_packed =
             step.source(0).len() > 1 || step.places.get(2).is_some_and(|scale| *scale != Place::ABSENT);
         // What a term of the definition costs, in quarters, and what a band of channels does to each element of the input.
@@ -59,8 +53,9 @@ impl Operator for Conv {
             channel_multiple: channel_multiple.unwrap_or(1) as usize,
             cost: (rows.cost / 4).saturating_mul(quarters),
             row_overhead: weights.saturating_mul(READING),
-            // All of the input, most of which other workers wrote; and what it writes, others read a step later.
-            channel_overhead: input.saturating_mul(each + FETCHING) + output / 2 * FETCHING,
+            channel_overhead: input
+                .saturating_mul(each)
+                .saturating_add(fetching(&params.input, &params.output)?),
             ..rows
         })
     }

@@ -1,7 +1,6 @@
 //! Transposed convolutions.
 
-use super::conv::READING;
-use super::{Compute, Operator, spatial};
+use super::{Compute, Operator, READING, fetching, spatial};
 use crate::device::engine::Work;
 use crate::device::engine::job::Job;
 use crate::device::kernel::params::ConvTransposeParams;
@@ -37,6 +36,7 @@ impl Operator for ConvTranspose {
             channels: multiple.map_or(0, |_| params.output.c as usize),
             channel_multiple: multiple.unwrap_or(1) as usize,
             row_overhead: u64::from(conv_transpose_f32_weight_len(params)?).saturating_mul(READING),
+            channel_overhead: fetching(&params.input, &params.output)?,
             ..rows
         })
     }
